@@ -1,0 +1,10 @@
+//! `cargo xtask tidy`.
+
+/// Arguments of the task.
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// Runs the task.
+pub fn run(_args: Args) -> anyhow::Result<()> {
+    anyhow::bail!("not there yet")
+}

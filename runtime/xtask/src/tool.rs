@@ -1,0 +1,56 @@
+//! Running other programs, and installing what a task needs: with progress, and with an error that names the remedy.
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The root of the repository, wherever the task was called from.
+pub fn root() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().and_then(|p| p.parent()).map_or(manifest.clone(), PathBuf::from)
+}
+
+/// Cargo's target folder, shared by all tasks.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A line that tells what happens now.
+pub fn say(what: &str) {
+    eprintln!("\x1b[1;36m==>\x1b[0m {what}");
+}
+
+/// Runs a command and fails with its name and exit code.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed: {status}");
+    }
+    Ok(())
+}
+
+/// Whether a program is on the PATH.
+pub fn found(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|paths| std::env::split_paths(&paths).any(|dir| dir.join(program).is_file()))
+}
+
+/// Whether packages of the distribution can be installed: Debian or Ubuntu, as root.
+pub fn can_apt() -> bool {
+    found("apt-get")
+        && Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+}
+
+/// Installs packages of the distribution, or says which are missing.
+pub fn apt(packages: &[&str], why: &str) -> Result<()> {
+    if !can_apt() {
+        bail!("{why} needs {}: install them (Debian and Ubuntu: sudo apt-get install {0})", packages.join(" "));
+    }
+    say(&format!("installing {} ({why})", packages.join(" ")));
+    let update = || Command::new("apt-get").args(["update", "-qq"]).status();
+    update().context("apt-get update")?;
+    // Services must not start by themselves: tests start their own on free ports.
+    run(Command::new("apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("RUNLEVEL", "1")
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(packages))
+}
