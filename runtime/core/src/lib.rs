@@ -1,1 +1,33 @@
-//! placeholder
+//! The rules of Windlass, and nothing else: no I/O, no clock, no logging, no Kubernetes, no WebAssembly.
+//!
+//! ```text
+//!  Declared + Material ──resolve──► ResolvedTrigger ──(configure: a pure guest call)──► Workload
+//!  Msg ──step──► Out { batches, writes } and the Board that metric reads see
+//!        └ schedule: what is due · decide: 0↔1 and 1..N · diff: what differs from what is stored
+//! ```
+//!
+//! One task owns a [`Core`] and feeds it messages with the time at which they came. Everything that people or other
+//! programs see follows from that, so that live, local, simulated and tested runs take the same decisions.
+pub mod board;
+pub mod failure;
+pub mod key;
+pub mod message;
+pub mod milli;
+pub mod port;
+pub mod query;
+pub mod sample;
+pub mod scaler;
+pub mod secret;
+pub mod time;
+pub mod workload;
+pub mod write;
+
+pub use board::{Board, MetricKey, Served};
+pub use failure::{Failure, FailureKind, Fault, Reason};
+pub use key::{Digest, Fingerprint, MetricName, TargetRef, Text, WorkloadKey, WorkloadKind};
+pub use message::{Asked, Batch, BatchId, IntakeMsg, Msg, Out, QueryId, Seen};
+pub use milli::Milli;
+pub use secret::Secret;
+pub use time::{Mono, Now, Wall};
+pub use workload::{Declared, Intake, Material, Trigger, Workload};
+pub use write::{Write, WriteKind, WriteResult};
