@@ -1,0 +1,186 @@
+//! Drive: the one task that owns the core. It waits only on its inbox and on the core's next wake-up; polls run in tasks
+//! of their own, and their outcomes come back as messages.
+use crate::clock::Clock;
+use crate::metrics::{Metrics, OutcomeLabel};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+use windlass_core::message::{Batch, BatchId, Msg, Out, QueryId};
+use windlass_core::port::{Poller, Report, Writer};
+use windlass_core::sample::Outcome;
+use windlass_core::view::View;
+use windlass_core::{Core, WorkloadKey};
+
+/// How many messages are handled before batches and writes leave.
+const ROUND: usize = 512;
+/// Beyond its budget a batch gets this long to end by itself before it is dropped.
+const GRACE: Duration = Duration::from_secs(1);
+/// Without a wake-up of its own the core is still asked this often.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What the task needs.
+pub struct Drive {
+    /// The core, with its board.
+    pub core: Core,
+    /// Time.
+    pub clock: Clock,
+    /// Asks sources.
+    pub poller: Arc<dyn Poller>,
+    /// Writes.
+    pub writer: Arc<dyn Writer>,
+    /// Metrics.
+    pub metrics: Metrics,
+}
+
+/// Asks the driving task what it sees of a workload.
+#[derive(Clone, Debug)]
+pub struct Watcher(mpsc::Sender<(WorkloadKey, oneshot::Sender<Option<View>>)>);
+
+impl Watcher {
+    /// What the core knows of a workload now; `None`: it knows no such workload, or has stopped.
+    pub async fn view(&self, key: WorkloadKey) -> Option<View> {
+        let (tell, told) = oneshot::channel();
+        self.0.send((key, tell)).await.ok()?;
+        told.await.ok()?
+    }
+}
+
+/// The driving task, ready to run.
+pub struct Driver {
+    drive: Drive,
+    inbox: mpsc::Receiver<Msg>,
+    own: mpsc::WeakSender<Msg>,
+    questions: mpsc::Receiver<(WorkloadKey, oneshot::Sender<Option<View>>)>,
+}
+
+impl Drive {
+    /// The task, the inbox that feeds it, and the way to ask it. The task ends when all senders of the inbox are gone.
+    pub fn driver(self) -> (Driver, mpsc::Sender<Msg>, Watcher) {
+        let (sender, inbox) = mpsc::channel(crate::INBOX);
+        let (ask, questions) = mpsc::channel(64);
+        let own = sender.downgrade();
+        (Driver { drive: self, inbox, own, questions }, sender, Watcher(ask))
+    }
+}
+
+impl Driver {
+    /// Runs until the inbox ends.
+    pub async fn run(mut self) {
+        let mut messages = Vec::with_capacity(ROUND);
+        let mut out = Out::default();
+        loop {
+            let now = self.drive.clock.now();
+            let wait = self.drive.core.next_wake().map_or(IDLE, |at| at.since(now.mono)).min(IDLE);
+            tokio::select! {
+                biased;
+                Some((key, tell)) = self.questions.recv() => {
+                    let _ = tell.send(self.drive.core.view(&key));
+                }
+                count = self.inbox.recv_many(&mut messages, ROUND) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.round(&mut messages, &mut out);
+                }
+                () = tokio::time::sleep(wait) => {
+                    messages.push(Msg::Tick);
+                    self.round(&mut messages, &mut out);
+                }
+            }
+        }
+    }
+
+    /// Handles messages, then lets go what they brought about. A due wake-up is served in the same round, so a busy inbox
+    /// never holds back polls.
+    fn round(&mut self, messages: &mut Vec<Msg>, out: &mut Out) {
+        let started = Instant::now();
+        let now = self.drive.clock.now();
+        for message in messages.drain(..) {
+            self.drive.metrics.messages.inc();
+            self.count(&message);
+            self.drive.core.step(now, message, out);
+        }
+        if self.drive.core.next_wake().is_some_and(|at| at <= now.mono) {
+            self.drive.core.step(now, Msg::Tick, out);
+        }
+        for write in out.writes.drain(..) {
+            self.drive.writer.submit(write);
+        }
+        for batch in out.batches.drain(..) {
+            self.poll(batch);
+        }
+        self.drive.metrics.round_seconds.observe(started.elapsed().as_secs_f64());
+    }
+
+    fn count(&self, message: &Msg) {
+        let Msg::Outcomes(_, outcomes) = message else { return };
+        for (_, outcome) in outcomes {
+            let outcome = match outcome {
+                Outcome::Ready(..) => "ready",
+                Outcome::Pending { .. } => "pending",
+                Outcome::Failed(failure) => failure.kind.as_label(),
+            };
+            self.drive.metrics.outcomes.get_or_create(&OutcomeLabel { outcome }).inc();
+        }
+    }
+
+    /// Starts a batch in a task of its own.
+    fn poll(&self, batch: Batch) {
+        let Some(inbox) = self.own.upgrade() else { return };
+        let (poller, metrics) = (self.drive.poller.clone(), self.drive.metrics.clone());
+        tokio::spawn(async move {
+            metrics.batches.inc();
+            let started = Instant::now();
+            run_batch(poller, batch, inbox).await;
+            metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
+            metrics.batches.dec();
+        });
+    }
+}
+
+/// Collects outcomes without blocking the guest: a batch has at most 64 queries, and only the first outcome of each counts.
+struct Collector(mpsc::UnboundedSender<(QueryId, Outcome)>);
+
+impl Report for Collector {
+    fn outcome(&self, _batch: BatchId, query: QueryId, outcome: Outcome) {
+        let _ = self.0.send((query, outcome));
+    }
+}
+
+/// Runs one batch and hands its outcomes over as they come. Ends in any case: a poller that overruns is dropped.
+async fn run_batch(poller: Arc<dyn Poller>, batch: Batch, inbox: mpsc::Sender<Msg>) {
+    let id = batch.id;
+    let limit = batch.budget + GRACE;
+    let (collector, mut outcomes) = mpsc::unbounded_channel();
+    let poll = tokio::time::timeout(limit, poller.poll(batch, Arc::new(Collector(collector))));
+    tokio::pin!(poll);
+    let mut ready = Vec::new();
+    let mut polling = true;
+    while polling {
+        tokio::select! {
+            biased;
+            Some(outcome) = outcomes.recv() => {
+                ready.push(outcome);
+                while let Ok(more) = outcomes.try_recv() {
+                    ready.push(more);
+                }
+                let _ = inbox.send(Msg::Outcomes(id, std::mem::take(&mut ready))).await;
+            }
+            ended = &mut poll => {
+                if ended.is_err() {
+                    tracing::warn!(batch = id.0, "a batch overran its budget and was dropped");
+                }
+                polling = false;
+            }
+        }
+    }
+    outcomes.close();
+    while let Some(outcome) = outcomes.recv().await {
+        ready.push(outcome);
+    }
+    if !ready.is_empty() {
+        let _ = inbox.send(Msg::Outcomes(id, ready)).await;
+    }
+    let _ = inbox.send(Msg::BatchEnded(id)).await;
+}
+

@@ -1,0 +1,262 @@
+//! Prepare: an object as the cluster tells it becomes a workload that the core can work on. Parameters are resolved by
+//! `core::resolve`; what a scaler makes of them is asked in lists, component by component, and a component that takes its
+//! time delays only the objects that use it.
+use crate::metrics::Metrics;
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use windlass_core::message::{IntakeMsg, Msg};
+use windlass_core::port::Scalers;
+use windlass_core::query::{Problem, QueryPlan, Question, ResolvedTrigger};
+use windlass_core::resolve::{self, ProcessKey};
+use windlass_core::scaler::Scaler;
+use windlass_core::workload::{Ask, DeclaredTrigger, Intake, Workload};
+use windlass_core::{Digest, Fault, Reason, WorkloadKey};
+
+/// How many changes are taken at once: one guest call serves all their triggers of a component.
+const CHUNK: usize = 256;
+/// How many chunks may wait for components at the same time.
+const CHUNKS: usize = 8;
+
+/// What the stage needs.
+pub struct Prepare {
+    /// Knows the components.
+    pub scalers: Arc<dyn Scalers>,
+    /// Makes fingerprints.
+    pub key: Arc<ProcessKey>,
+    /// Changes whenever the set of components does: objects that lacked one are prepared again.
+    pub components: watch::Receiver<u64>,
+    /// Metrics.
+    pub metrics: Metrics,
+}
+
+/// An object and the number of its newest change: what is prepared for an older one is dropped.
+struct Latest {
+    sequence: u64,
+    intake: Option<Arc<Intake>>,
+}
+
+/// Runs the stage until its input ends.
+pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbox: mpsc::Sender<Msg>) {
+    let Prepare { scalers, key, mut components, metrics } = stage;
+    let mut latest: HashMap<WorkloadKey, Latest> = HashMap::new();
+    let mut sequence = 0_u64;
+    let (done_tx, mut done) = mpsc::channel::<(u64, Box<Workload>)>(CHUNK);
+    let mut chunks: JoinSet<()> = JoinSet::new();
+    let mut taken = Vec::with_capacity(CHUNK);
+    loop {
+        while chunks.try_join_next().is_some() {}
+        tokio::select! {
+            biased;
+            Some((number, workload)) = done.recv() => {
+                let key = &workload.declared.key;
+                if latest.get(key).is_some_and(|entry| entry.sequence == number) {
+                    metrics.prepared.inc();
+                    if inbox.send(Msg::Upsert(workload)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            count = intake.recv_many(&mut taken, CHUNK), if chunks.len() < CHUNKS => {
+                if count == 0 {
+                    return;
+                }
+                let mut work = Vec::new();
+                for message in taken.drain(..) {
+                    sequence += 1;
+                    let pass = match message {
+                        IntakeMsg::Put(intake) => {
+                            let intake = Arc::<Intake>::from(intake);
+                            let key = intake.declared.key.clone();
+                            latest.insert(key, Latest { sequence, intake: Some(intake.clone()) });
+                            work.push((sequence, intake));
+                            continue;
+                        }
+                        IntakeMsg::Refused { key, uid, generation, fault } => {
+                            latest.insert(key.clone(), Latest { sequence, intake: None });
+                            Msg::Refused { key, uid, generation, fault }
+                        }
+                        IntakeMsg::Deleting(key) => {
+                            latest.remove(&key);
+                            Msg::Deleting(key)
+                        }
+                        IntakeMsg::Gone(key) => {
+                            latest.remove(&key);
+                            Msg::Gone(key)
+                        }
+                    };
+                    if inbox.send(pass).await.is_err() {
+                        return;
+                    }
+                }
+                if !work.is_empty() {
+                    chunks.spawn(chunk(scalers.clone(), key.clone(), work, done_tx.clone()));
+                }
+            }
+            Ok(()) = components.changed(), if chunks.len() < CHUNKS => {
+                let again: Vec<_> = latest
+                    .values_mut()
+                    .filter_map(|entry| {
+                        sequence += 1;
+                        entry.sequence = sequence;
+                        entry.intake.clone().map(|intake| (sequence, intake))
+                    })
+                    .collect();
+                if !again.is_empty() {
+                    chunks.spawn(chunk(scalers.clone(), key.clone(), again, done_tx.clone()));
+                }
+            }
+        }
+    }
+}
+
+type Answer = Result<Arc<Question>, Fault>;
+
+/// One object of a chunk: its answers as they come in.
+struct Open {
+    sequence: u64,
+    intake: Arc<Intake>,
+    answers: Vec<Option<Answer>>,
+}
+
+/// Where an answer belongs: which object of the chunk, which of its external triggers.
+type Place = (usize, usize);
+
+/// Prepares a chunk of objects: each leaves as soon as its last trigger is answered.
+async fn chunk(
+    scalers: Arc<dyn Scalers>,
+    key: Arc<ProcessKey>,
+    work: Vec<(u64, Arc<Intake>)>,
+    done: mpsc::Sender<(u64, Box<Workload>)>,
+) {
+    let mut open = Vec::with_capacity(work.len());
+    let mut asks: BTreeMap<Digest, (Arc<Scaler>, Vec<(Place, ResolvedTrigger)>)> = BTreeMap::new();
+    for (sequence, intake) in work {
+        let mut answers = Vec::new();
+        for (trigger, material) in intake.declared.triggers.iter().zip(&intake.materials) {
+            if !matches!(trigger.ask, Ask::External { .. }) {
+                continue;
+            }
+            let place = (open.len(), answers.len());
+            answers.push(None);
+            let resolved = match &material.fault {
+                Some(fault) => Err(fault.clone()),
+                None => resolve_one(scalers.as_ref(), &intake, trigger, material),
+            };
+            match resolved {
+                Ok((scaler, resolved)) => {
+                    let digest = scaler.digest;
+                    asks.entry(digest).or_insert_with(|| (scaler, Vec::new())).1.push((place, resolved));
+                }
+                Err(fault) => {
+                    if let Some(answer) = answers.last_mut() {
+                        *answer = Some(Err(fault));
+                    }
+                }
+            }
+        }
+        open.push(Some(Open { sequence, intake, answers }));
+    }
+    for index in 0..open.len() {
+        send_if_whole(&mut open, index, &done).await;
+    }
+    let mut calls: FuturesUnordered<_> = asks
+        .into_iter()
+        .map(|(digest, (scaler, asked))| {
+            let (places, triggers): (Vec<Place>, Vec<ResolvedTrigger>) = asked.into_iter().unzip();
+            let call = scalers.configure(digest, triggers.clone());
+            async move { (scaler, places, triggers, call.await) }
+        })
+        .collect();
+    while let Some((scaler, places, triggers, plans)) = calls.next().await {
+        let plans = match plans {
+            Ok(plans) if plans.len() == places.len() => plans.into_iter().map(Ok).collect(),
+            Ok(_) => vec![
+                Err(Fault::new(
+                    Reason::ComponentUnavailable,
+                    format!("component {} answered another number of triggers than it was asked", scaler.name),
+                ));
+                places.len()
+            ],
+            Err(fault) => vec![Err(fault); places.len()],
+        };
+        for ((place, resolved), plan) in places.iter().zip(triggers).zip(plans) {
+            let answer = answer(&key, &scaler, resolved, plan, index_of(&open, *place));
+            let slot = open.get_mut(place.0).and_then(Option::as_mut).and_then(|o| o.answers.get_mut(place.1));
+            if let Some(slot) = slot {
+                *slot = Some(answer);
+            }
+        }
+        for (index, _) in places {
+            send_if_whole(&mut open, index, &done).await;
+        }
+    }
+}
+
+/// The index in the object of an external trigger.
+fn index_of(open: &[Option<Open>], (object, external): Place) -> u16 {
+    open.get(object)
+        .and_then(Option::as_ref)
+        .and_then(|o| {
+            o.intake.declared.triggers.iter().filter(|t| matches!(t.ask, Ask::External { .. })).nth(external)
+        })
+        .map_or(0, |trigger| trigger.index)
+}
+
+/// Finds the component and resolves the parameters.
+fn resolve_one(
+    scalers: &dyn Scalers,
+    intake: &Intake,
+    trigger: &DeclaredTrigger,
+    material: &windlass_core::Material,
+) -> Result<(Arc<Scaler>, ResolvedTrigger), Fault> {
+    let located = |fault: Fault| {
+        let message = format!("spec.triggers[{}].type: {}", trigger.index, fault.message);
+        Fault::new(fault.reason, message)
+    };
+    let scaler = scalers.find(&trigger.kind).map_err(located)?;
+    let key = &intake.declared.key;
+    let resolved = resolve::resolve(&scaler, trigger, &key.namespace, material, key)
+        .map_err(|problems| invalid(trigger.index, &trigger.kind, &problems))?;
+    Ok((scaler, resolved))
+}
+
+/// What a component answered, as a question or as the fault that its trigger has.
+fn answer(
+    key: &ProcessKey,
+    scaler: &Scaler,
+    resolved: ResolvedTrigger,
+    plan: Result<Result<QueryPlan, Vec<Problem>>, Fault>,
+    index: u16,
+) -> Answer {
+    match plan? {
+        Ok(plan) => Ok(Arc::new(resolve::question(key, scaler, resolved, plan))),
+        Err(problems) => Err(invalid(index, &resolved.kind, &problems)),
+    }
+}
+
+/// The fault of a trigger whose parameters cannot work: every problem, with the field's path.
+fn invalid(index: u16, kind: &str, problems: &[Problem]) -> Fault {
+    let told: Vec<String> = problems
+        .iter()
+        .map(|problem| match &problem.parameter {
+            Some(parameter) => format!("spec.triggers[{index}].metadata.{parameter}: {}", problem.message),
+            None => format!("spec.triggers[{index}] ({kind}): {}", problem.message),
+        })
+        .collect();
+    Fault::new(Reason::InvalidTrigger, told.join("; "))
+}
+
+/// Sends an object on its way once all its triggers are answered.
+async fn send_if_whole(open: &mut [Option<Open>], index: usize, done: &mpsc::Sender<(u64, Box<Workload>)>) {
+    let Some(entry) = open.get_mut(index) else { return };
+    if !entry.as_ref().is_some_and(|o| o.answers.iter().all(Option::is_some)) {
+        return;
+    }
+    let Some(Open { sequence, intake, answers }) = entry.take() else { return };
+    let workload = resolve::workload(&intake, answers.into_iter().flatten().collect());
+    // The receiver only goes away with the whole stage.
+    let _ = done.send((sequence, Box::new(workload))).await;
+}

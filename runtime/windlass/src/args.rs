@@ -1,0 +1,207 @@
+//! Every flag and environment variable of the product. Nothing else reads the environment.
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Scales Kubernetes workloads on events; every event source is a sandboxed WebAssembly component.
+#[derive(Debug, Parser)]
+#[command(name = "windlass", version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run in a cluster: watch ScaledObjects, keep HPAs, serve external metrics
+    Operator(Box<Operator>),
+    /// Run the ScaledObjects of a folder on this machine, without Kubernetes
+    Local(Local),
+    /// Try a scaler: what it makes of a trigger, and what it reads
+    #[command(subcommand)]
+    Scaler(Scaler),
+    /// Compile one component from standard input to standard output, under limits (used by the operator itself)
+    #[command(hide = true)]
+    CompileComponent,
+}
+
+/// How to log.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// Which log lines to show, as `info` or `warn,windlass_host=debug`
+    #[arg(long, global = true, env = "WINDLASS_LOG", default_value = "info")]
+    pub(crate) log_level: String,
+    /// Form of log lines
+    #[arg(long, global = true, env = "WINDLASS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Form of what a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// For scripts
+    Json,
+}
+
+/// Where components come from, and what they may do.
+#[derive(Debug, Args)]
+pub(crate) struct Components {
+    /// Folder with the scalers (*.wasm); by default `scalers` beside the program
+    #[arg(long, env = "WINDLASS_SCALERS")]
+    pub(crate) scalers: Option<PathBuf>,
+    /// Private folder for compiled components; without it they are compiled at each start
+    #[arg(long, env = "WINDLASS_CACHE")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Folders with PEM files of further certificate authorities for event sources (repeatable)
+    #[arg(long = "ca-dir")]
+    pub(crate) ca_dirs: Vec<PathBuf>,
+    /// Address ranges that no scaler may reach beside the built-in ones, as 10.96.0.1/32 (repeatable)
+    #[arg(long = "deny-egress")]
+    pub(crate) deny_egress: Vec<String>,
+    /// Compile components inside this process instead of in a limited child
+    #[arg(long)]
+    pub(crate) compile_in_process: bool,
+}
+
+/// `windlass operator`.
+#[derive(Debug, Args)]
+pub(crate) struct Operator {
+    #[command(flatten)]
+    pub(crate) components: Components,
+    /// Kubeconfig; by default the pod's service account, then KUBECONFIG
+    #[arg(long)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Requests per second to the API server
+    #[arg(long, default_value_t = 300)]
+    pub(crate) kube_api_qps: u32,
+    /// Burst of requests to the API server
+    #[arg(long, default_value_t = 600)]
+    pub(crate) kube_api_burst: u32,
+    /// Namespaces to watch, separated by commas; empty: all
+    #[arg(long, env = "WATCH_NAMESPACE", default_value = "", value_delimiter = ',')]
+    pub(crate) watch_namespaces: Vec<String>,
+    /// Our own namespace
+    #[arg(long, env = "POD_NAMESPACE", default_value = "windlass-system")]
+    pub(crate) namespace: String,
+    /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps; by default our own namespace
+    #[arg(long, env = "KEDA_CLUSTER_OBJECT_NAMESPACE")]
+    pub(crate) cluster_object_namespace: Option<String>,
+    /// Address of the external metrics API
+    #[arg(long, default_value = "0.0.0.0:6443")]
+    pub(crate) secure_bind_address: String,
+    /// Address of /metrics, /healthz and /readyz
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    pub(crate) metrics_bind_address: String,
+    /// Service through which the API server reaches us; its name is in our certificate
+    #[arg(long, default_value = "windlass-metrics-apiserver")]
+    pub(crate) service: String,
+    /// Secret of our namespace that keeps our certificates
+    #[arg(long, default_value = "windlass-certs")]
+    pub(crate) cert_secret: String,
+    /// Keep the APIService's caBundle
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) apiservice_patching: bool,
+    /// Act only while holding the Lease that KEDA's operator elects by
+    #[arg(long)]
+    pub(crate) leader_elect: bool,
+    /// How often the HPA controller reads metrics: active triggers are asked at least this often, in seconds
+    #[arg(long, default_value_t = 15)]
+    pub(crate) read_interval_s: u64,
+    /// Let scalers reach loopback addresses (tests)
+    #[arg(long, hide = true)]
+    pub(crate) allow_loopback: bool,
+    /// How long a shutdown may take, in seconds
+    #[arg(long, default_value_t = 20)]
+    pub(crate) shutdown_s: u64,
+}
+
+/// `windlass local`.
+#[derive(Debug, Args)]
+pub(crate) struct Local {
+    /// Folder (or file) with ScaledObjects, ProcessSets, TriggerAuthentications and Secrets
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) components: Components,
+    /// Stop by itself once every workload was scaled up and is back at its minimum
+    #[arg(long)]
+    pub(crate) until_idle: bool,
+    /// Stop in any case after this many seconds
+    #[arg(long)]
+    pub(crate) for_s: Option<u64>,
+    /// Form of what is printed: a live table, or one JSON object per change
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// `windlass scaler`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scaler {
+    /// Name, version, trigger types and parameters of a component
+    Inspect(Inspect),
+    /// Metric names, targets and endpoints that a scaler makes of a trigger, or what is wrong with it
+    Configure(Try),
+    /// Ask the source once
+    Poll(Try),
+}
+
+/// `windlass scaler inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The component's file, or a trigger type of the scalers at hand
+    pub(crate) component: String,
+    #[command(flatten)]
+    pub(crate) components: Components,
+    /// Form of what is printed
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// `windlass scaler configure` and `poll`.
+#[derive(Debug, Args)]
+pub(crate) struct Try {
+    /// A trigger as in a ScaledObject, in YAML or JSON, with `authParams`, `env` and `index` beside it
+    #[arg(long)]
+    pub(crate) trigger: PathBuf,
+    /// The component's file; by default the one at hand that serves the trigger's type
+    #[arg(long)]
+    pub(crate) component: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) components: Components,
+    /// Time for a poll, in seconds
+    #[arg(long, default_value_t = 10)]
+    pub(crate) timeout_s: u64,
+    /// Form of what is printed
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+impl Components {
+    /// The folder of scalers.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.scalers.clone().unwrap_or_else(|| {
+            let program = std::env::current_exe().unwrap_or_default();
+            program.parent().map(|dir| dir.join("scalers")).unwrap_or_default()
+        })
+    }
+}
+
+impl Operator {
+    /// [`Operator::read_interval_s`] as a duration.
+    pub(crate) fn read_interval(&self) -> Duration {
+        Duration::from_secs(self.read_interval_s.max(1))
+    }
+}
