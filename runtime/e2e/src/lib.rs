@@ -1,1 +1,41 @@
-//! placeholder
+//! A real Kubernetes control plane, real event sources and the real operator, as processes on 127.0.0.1: for the
+//! end-to-end tests and for people (`cargo xtask cluster up`).
+//!
+//! ```text
+//! ControlPlane ─ etcd, kube-apiserver, kube-controller-manager     the Go module in controlplane/, built once (cache)
+//!    ├ FakeNode  runs pods on paper, so that they become ready     ├ Audit  who wrote what to the API server
+//!    └ install   deploy/ as users apply it                         └ Operator  `windlass operator` as its service account
+//! Redis, Prometheus ─ event sources
+//! ```
+//!
+//! Every process is stopped when its value is dropped, and dies with the process that started it however that ends;
+//! only a cluster for people is detached. Folders with logs stay under `target/e2e/` until the next run.
+mod audit;
+mod cache;
+mod certificate;
+mod cluster;
+mod control_plane;
+mod folder;
+mod get;
+mod install;
+mod kubeconfig;
+mod kubelet;
+mod operator;
+mod process;
+mod prometheus;
+mod redis;
+mod wait;
+
+pub use audit::{Audit, AuditEntry, AuditMark};
+pub use cache::{MINIMUM_GO, control_plane_binary, go_program};
+pub use certificate::{Authority, Identity};
+pub use cluster::{Cluster, ClusterStatus, serve_node};
+pub use control_plane::{ControlPlane, ControlPlaneOptions};
+pub use folder::{Folder, repository, target};
+pub use install::{Installed, METRICS_API, install, register_metrics_api, wait_for_metrics_api};
+pub use kubelet::{FakeNode, JOB_SECONDS};
+pub use operator::{Operator, OperatorOptions};
+pub use process::{Life, Process, free_ports};
+pub use prometheus::{Prometheus, PrometheusAccess, PrometheusOptions};
+pub use redis::{Redis, RedisCluster, RedisOptions, RedisSentinel, RedisTransport};
+pub use wait::until;
