@@ -15,6 +15,7 @@ pub mod message;
 pub mod milli;
 pub mod port;
 pub mod query;
+pub mod resolve;
 pub mod sample;
 pub mod scaler;
 pub mod secret;
