@@ -109,7 +109,11 @@ async fn round(client: &Client) -> Result<()> {
 async fn attend(client: Client, pod: Pod) {
     let Some(namespace) = pod.namespace() else { return };
     let pods: Api<Pod> = Api::namespaced(client, &namespace);
-    let _ = step(&pods, &pod).await;
+    if let Err(error) = step(&pods, &pod).await
+        && !matches!(error.downcast_ref(), Some(kube::Error::Api(status)) if matches!(status.code, 404 | 409))
+    {
+        eprintln!("fake node: pod {namespace}/{}: {error:#}", pod.name_any());
+    }
 }
 
 async fn step(pods: &Api<Pod>, pod: &Pod) -> Result<()> {
@@ -127,7 +131,7 @@ async fn step(pods: &Api<Pod>, pod: &Pod) -> Result<()> {
             "target": { "apiVersion": "v1", "kind": "Node", "name": NODE },
         });
         let params = PostParams::default();
-        let _status: serde_json::Value = pods.create_subresource("binding", &name, &params, &serde_json::to_vec(&binding)?).await?;
+        let _status: serde_json::Value = pods.create_subresource("binding", &name, &params, &binding).await?;
     } else if node == Some(NODE) && phase == "Pending" {
         pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(&running(pod))).await?;
         if let Some(seconds) = pod.annotations().get(JOB_SECONDS).and_then(|text| text.parse::<f64>().ok()) {
