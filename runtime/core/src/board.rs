@@ -3,6 +3,7 @@ use crate::failure::Reason;
 use crate::key::{MetricName, Text};
 use crate::milli::Milli;
 use crate::time::{Mono, Wall};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +16,28 @@ pub struct MetricKey {
     pub object: Text,
     /// The metric.
     pub metric: MetricName,
+}
+
+/// A [`MetricKey`] whose parts are borrowed, so that a read allocates nothing. Its fields hash in the order of the key's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MetricRef<'a> {
+    /// Namespace of the ScaledObject.
+    pub namespace: &'a str,
+    /// Name of the ScaledObject.
+    pub object: &'a str,
+    /// Index of the trigger.
+    pub trigger: u16,
+    /// Name of the metric, without its prefix.
+    pub name: &'a str,
+}
+
+impl papaya::Equivalent<MetricKey> for MetricRef<'_> {
+    fn equivalent(&self, key: &MetricKey) -> bool {
+        self.trigger == key.metric.trigger
+            && self.name == &*key.metric.name
+            && self.object == &*key.object
+            && self.namespace == &*key.namespace
+    }
 }
 
 /// From what a served value was made.
@@ -91,7 +114,10 @@ impl Board {
 
     /// Reads a metric at `now`. `None`: not ours. Past its `valid_until` the caller must treat the value as unknown:
     /// use [`Served::at`].
-    pub fn read(&self, key: &MetricKey, now: Mono) -> Option<Read> {
+    pub fn read<Q>(&self, key: &Q, now: Mono) -> Option<Read>
+    where
+        Q: papaya::Equivalent<MetricKey> + Hash + ?Sized,
+    {
         let cells = self.cells.pin();
         let cell = cells.get(key)?;
         // 0 stands for never, so a read in the first millisecond counts as one in the second.

@@ -23,7 +23,7 @@ pub mod time;
 pub mod workload;
 pub mod write;
 
-pub use board::{Board, MetricKey, Served};
+pub use board::{Board, MetricKey, MetricRef, Served};
 pub use failure::{Failure, FailureKind, Fault, Reason};
 pub use key::{Digest, Fingerprint, MetricName, TargetRef, Text, WorkloadKey, WorkloadKind};
 pub use message::{Asked, Batch, BatchId, IntakeMsg, Msg, Out, QueryId, Seen};
