@@ -8,8 +8,10 @@
 //!
 //! One task owns a [`Core`] and feeds it messages with the time at which they came. Everything that people or other
 //! programs see follows from that, so that live, local, simulated and tested runs take the same decisions.
+pub mod algorithm;
 pub mod board;
 pub mod failure;
+pub mod hpa;
 pub mod key;
 pub mod message;
 pub mod milli;
