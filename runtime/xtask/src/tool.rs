@@ -39,18 +39,55 @@ pub fn can_apt() -> bool {
         && Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
-/// Installs packages of the distribution, or says which are missing.
+/// Installs packages of the distribution, or says which are missing. Services that come with them do not start, neither now nor
+/// at the next boot: tests start their own on free ports.
 pub fn apt(packages: &[&str], why: &str) -> Result<()> {
     if !can_apt() {
         bail!("{why} needs {}: install them (Debian and Ubuntu: sudo apt-get install {0})", packages.join(" "));
     }
     say(&format!("installing {} ({why})", packages.join(" ")));
-    let update = || Command::new("apt-get").args(["update", "-qq"]).status();
-    update().context("apt-get update")?;
-    // Services must not start by themselves: tests start their own on free ports.
+    run(Command::new("apt-get").args(["update", "-qq"])).context("apt-get update")?;
+    let _quiet = Policy::deny_services()?;
     run(Command::new("apt-get")
         .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("RUNLEVEL", "1")
         .args(["install", "-y", "-qq", "--no-install-recommends"])
-        .args(packages))
+        .args(packages))?;
+    if found("systemctl") {
+        for package in packages {
+            // Most packages have no service of their name; then there is nothing to switch off.
+            let unit = format!("{package}.service");
+            let _ = Command::new("systemctl").args(["disable", "--quiet", &unit]).stderr(std::process::Stdio::null()).status();
+        }
+    }
+    Ok(())
+}
+
+/// Debian's policy layer while we install: package scripts ask it before they start a service.
+struct Policy(Option<PathBuf>);
+
+impl Policy {
+    fn deny_services() -> Result<Policy> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = PathBuf::from("/usr/sbin/policy-rc.d");
+        if path.exists() {
+            // The machine has a policy of its own, as containers do.
+            return Ok(Policy(None));
+        }
+        std::fs::write(&path, "#!/bin/sh\nexit 101\n").with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+        Ok(Policy(Some(path)))
+    }
+}
+
+impl Drop for Policy {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Installs what tests need beyond Rust, or says exactly what to install.
+pub fn install_test_tools() -> Result<()> {
+    crate::cluster::install_test_tools()
 }

@@ -2,7 +2,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
-use windlass_e2e::{Cluster, OperatorOptions, control_plane_binary, serve_node};
+use windlass_e2e::{BuildState, Cluster, OperatorOptions, control_plane_binary, serve_node};
 
 #[derive(Parser)]
 #[command(about = "A real control plane on loopback with Windlass installed")]
@@ -15,6 +15,9 @@ struct Arguments {
 enum Command {
     /// Build the control plane's binary, if that was not done yet
     Build,
+    /// One word: `built`, `buildable`, or `no-go` with the folder into which Go may be installed
+    #[command(hide = true)]
+    Check,
     /// Start the control plane and Windlass, and return
     Up {
         /// Only the control plane
@@ -44,6 +47,11 @@ async fn main() -> Result<()> {
             let binary = tokio::task::spawn_blocking(control_plane_binary).await??;
             println!("{}", binary.display());
         }
+        Command::Check => match BuildState::now()? {
+            BuildState::Built => println!("built"),
+            BuildState::Buildable => println!("buildable"),
+            BuildState::GoMissing { place } => println!("no-go {}", place.display()),
+        },
         Command::Up { bare, operator_flags } => {
             let operator = (!bare).then(|| OperatorOptions { arguments: operator_flags, ..OperatorOptions::default() });
             explain(&Cluster::up(operator).await?);
