@@ -12,12 +12,18 @@ pub mod annotation;
 pub mod authentication;
 pub mod behavior;
 pub mod crd;
+pub mod environment;
+pub mod hpa;
 mod lower;
 pub mod quantity;
+pub mod reference;
 pub mod scaled_object;
+pub mod status;
 
 pub use authentication::{ClusterTriggerAuthentication, TriggerAuthentication, TriggerAuthenticationSpec};
 pub use crd::{Definition, definitions};
 pub use lower::lower;
 pub use quantity::Quantity;
+pub use reference::{Fetched, References, assemble, references};
 pub use scaled_object::{ScaledObject, ScaledObjectSpec, ScaledObjectStatus};
+pub use status::status_patch;
