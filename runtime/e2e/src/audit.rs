@@ -67,13 +67,18 @@ impl AuditEntry {
     /// request is one of these.
     pub fn is_write(&self) -> bool {
         let changes = matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection");
-        let review = matches!(self.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io") || self.subresource == "token";
+        let review = matches!(self.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io")
+            || self.subresource == "token";
         changes && !review
     }
 
     /// `resource/subresource`, or the resource alone.
     pub fn target(&self) -> String {
-        if self.subresource.is_empty() { self.resource.clone() } else { format!("{}/{}", self.resource, self.subresource) }
+        if self.subresource.is_empty() {
+            self.resource.clone()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        }
     }
 }
 
@@ -120,7 +125,12 @@ impl<'a> Audit<'a> {
     ///
     /// # Errors
     /// As for [`Audit::since`].
-    pub async fn writes_since(&self, mark: AuditMark, namespace: &str, service_account: &str) -> Result<Vec<AuditEntry>> {
+    pub async fn writes_since(
+        &self,
+        mark: AuditMark,
+        namespace: &str,
+        service_account: &str,
+    ) -> Result<Vec<AuditEntry>> {
         let user = format!("system:serviceaccount:{namespace}:{service_account}");
         let mut entries = self.since(mark).await?;
         entries.retain(|entry| entry.is_write() && entry.user == user);

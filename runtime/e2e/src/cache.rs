@@ -133,7 +133,10 @@ fn build(module: &Path, cache: &Path, home: &Path) -> Result<()> {
     let half = cache.join(format!("building-{}", std::process::id()));
     std::fs::create_dir_all(&half)?;
     let begun = Instant::now();
-    eprintln!("==> building the control plane (Kubernetes {KUBERNETES}) once, with {}: 5 to 15 minutes on 2 cores", go.display());
+    eprintln!(
+        "==> building the control plane (Kubernetes {KUBERNETES}) once, with {}: 5 to 15 minutes on 2 cores",
+        go.display()
+    );
     let result = compile(&go, module, &half.join("controlplane"), begun).and_then(|()| {
         std::os::unix::fs::symlink("controlplane", half.join("kubectl"))?;
         std::fs::rename(&half, home).context("cannot put the finished build in its place")
@@ -155,7 +158,10 @@ fn compile(go: &Path, module: &Path, binary: &Path, begun: Instant) -> Result<()
     loop {
         if let Some(status) = child.try_wait()? {
             if !status.success() {
-                bail!("building the control plane failed ({status}); run it yourself: cd {} && go build .", module.display());
+                bail!(
+                    "building the control plane failed ({status}); run it yourself: cd {} && go build .",
+                    module.display()
+                );
             }
             return Ok(());
         }

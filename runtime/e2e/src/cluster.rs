@@ -54,7 +54,10 @@ impl Cluster {
         if let Some(cluster) = Cluster::read()?
             && cluster.status().iter().any(|process| process.running)
         {
-            bail!("a cluster runs already: export KUBECONFIG={}; `cargo xtask cluster down` ends it", cluster.kubeconfig.display());
+            bail!(
+                "a cluster runs already: export KUBECONFIG={}; `cargo xtask cluster down` ends it",
+                cluster.kubeconfig.display()
+            );
         }
         let folder = target().join("cluster");
         let _ = std::fs::remove_dir_all(&folder);
@@ -69,7 +72,9 @@ impl Cluster {
             operator_log: None,
             processes: Vec::new(),
         };
-        for (name, id) in ["kube-controller-manager", "kube-apiserver", "etcd"].into_iter().zip(control_plane.process_ids()) {
+        for (name, id) in
+            ["kube-controller-manager", "kube-apiserver", "etcd"].into_iter().zip(control_plane.process_ids())
+        {
             cluster.record(name, id);
         }
         cluster.write(&folder)?;
@@ -81,7 +86,12 @@ impl Cluster {
     }
 
     /// The node, `deploy/` and the operator.
-    async fn furnish(&mut self, control_plane: &ControlPlane, operator: Option<OperatorOptions>, folder: &Folder) -> Result<()> {
+    async fn furnish(
+        &mut self,
+        control_plane: &ControlPlane,
+        operator: Option<OperatorOptions>,
+        folder: &Folder,
+    ) -> Result<()> {
         let program = std::env::current_exe()?;
         let mut command = Command::new(program);
         command.arg("node").arg(control_plane.kubeconfig());
@@ -108,7 +118,9 @@ impl Cluster {
     pub fn read() -> Result<Option<Cluster>> {
         let path = target().join("cluster").join(STATE);
         match std::fs::read(&path) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text).with_context(|| format!("{} is not readable", path.display()))?)),
+            Ok(text) => {
+                Ok(Some(serde_json::from_slice(&text).with_context(|| format!("{} is not readable", path.display()))?))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
@@ -116,7 +128,11 @@ impl Cluster {
 
     /// Which of its processes run.
     pub fn status(&self) -> Vec<ClusterStatus> {
-        let status = |process: &Recorded| ClusterStatus { name: process.name.clone(), id: process.id, running: process.is_running() };
+        let status = |process: &Recorded| ClusterStatus {
+            name: process.name.clone(),
+            id: process.id,
+            running: process.is_running(),
+        };
         self.processes.iter().map(status).collect()
     }
 

@@ -306,7 +306,8 @@ fn write_files(folder: &Folder, ca: &Authority, server: &str) -> Result<Files> {
         token_key: folder.write("service-account.key", token_key)?,
         token_public: folder.write("service-account.pub", token_public)?,
         audit_policy: folder.write("audit-policy.yaml", audit::POLICY)?,
-        controller_manager_kubeconfig: folder.write("controller-manager.kubeconfig", kubeconfig::text(&controller_manager)?)?,
+        controller_manager_kubeconfig: folder
+            .write("controller-manager.kubeconfig", kubeconfig::text(&controller_manager)?)?,
     })
 }
 
@@ -373,7 +374,10 @@ fn controller_manager_arguments(options: &ControlPlaneOptions, files: &Files) ->
         format!("--kube-api-burst={}", options.kube_api_burst),
         format!("--concurrent-horizontal-pod-autoscaler-syncs={}", options.hpa_workers),
         format!("--horizontal-pod-autoscaler-sync-period={}ms", options.hpa_sync_period.as_millis()),
-        format!("--horizontal-pod-autoscaler-downscale-stabilization={}ms", options.hpa_downscale_stabilization.as_millis()),
+        format!(
+            "--horizontal-pod-autoscaler-downscale-stabilization={}ms",
+            options.hpa_downscale_stabilization.as_millis()
+        ),
         "--v=1".to_owned(),
     ]
 }

@@ -18,7 +18,9 @@ pub fn target() -> PathBuf {
 pub(crate) fn user_cache() -> Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set: no place to keep the control plane's binary")?.join("windlass"))
+    Ok(cache
+        .context("neither XDG_CACHE_HOME nor HOME is set: no place to keep the control plane's binary")?
+        .join("windlass"))
 }
 
 /// A folder of one run, for data and logs of the processes it starts.

@@ -68,7 +68,10 @@ async fn register(nodes: &Api<Node>) -> Result<()> {
         "conditions": [{ "type": "Ready", "status": "True", "reason": "Paper", "message": "a node on paper",
                          "lastHeartbeatTime": null, "lastTransitionTime": null }],
     }});
-    nodes.patch_status(NODE, &PatchParams::default(), &Patch::Merge(&status)).await.context("cannot register the node")?;
+    nodes
+        .patch_status(NODE, &PatchParams::default(), &Patch::Merge(&status))
+        .await
+        .context("cannot register the node")?;
     Ok(())
 }
 

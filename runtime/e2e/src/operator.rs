@@ -1,10 +1,10 @@
 //! `windlass operator` as a process of this machine, with the rights of its own service account and no others.
+use crate::ControlPlane;
 use crate::folder::{Folder, repository, target};
 use crate::get::get;
 use crate::install::{Installed, register_metrics_api};
 use crate::process::{Life, Process, free_ports};
 use crate::wait::until;
-use crate::ControlPlane;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -53,7 +53,11 @@ impl Operator {
     /// # Errors
     /// When the program or the components are not built, or the operator does not become ready; the text has the end of
     /// its log.
-    pub async fn start(control_plane: &ControlPlane, installed: &Installed, options: OperatorOptions) -> Result<Operator> {
+    pub async fn start(
+        control_plane: &ControlPlane,
+        installed: &Installed,
+        options: OperatorOptions,
+    ) -> Result<Operator> {
         let operator = Operator::launch_at(control_plane, installed, options).await?;
         operator.wait_until_ready().await?;
         Ok(operator)
@@ -124,7 +128,9 @@ impl Operator {
             }
             Ok(Some(()))
         });
-        ready.await.with_context(|| format!("{} ends with:\n{}", self.log().display(), crate::process::tail(&self.log())))
+        ready
+            .await
+            .with_context(|| format!("{} ends with:\n{}", self.log().display(), crate::process::tail(&self.log())))
     }
 
     /// Ends it at once (SIGKILL).
@@ -209,7 +215,8 @@ pub(crate) fn operator_program() -> Result<PathBuf> {
 fn components() -> Result<PathBuf> {
     let folder = target().join("scalers/components");
     let is_component = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm");
-    let any = std::fs::read_dir(&folder).is_ok_and(|mut dir| dir.any(|entry| entry.is_ok_and(|entry| is_component(&entry.path()))));
+    let any = std::fs::read_dir(&folder)
+        .is_ok_and(|mut dir| dir.any(|entry| entry.is_ok_and(|entry| is_component(&entry.path()))));
     if !any {
         bail!("no components in {}: run `cargo xtask scalers` first", folder.display());
     }
@@ -218,7 +225,8 @@ fn components() -> Result<PathBuf> {
 
 fn cargo(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(arguments).current_dir(repository()).status().context("cannot start cargo")?;
+    let status =
+        Command::new(cargo).args(arguments).current_dir(repository()).status().context("cannot start cargo")?;
     if !status.success() {
         bail!("cargo {} failed", arguments.join(" "));
     }

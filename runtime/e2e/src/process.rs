@@ -65,7 +65,9 @@ impl Process {
     pub fn ensure_running(&self) -> Result<()> {
         match self.child().try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("{} ended with {status}; {} ends with:\n{}", self.name, self.log.display(), tail(&self.log)),
+            Some(status) => {
+                bail!("{} ended with {status}; {} ends with:\n{}", self.name, self.log.display(), tail(&self.log))
+            }
         }
     }
 
@@ -105,7 +107,12 @@ impl Process {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.kill()?;
-        bail!("{} did not end within {grace:?} of SIGTERM and was killed; {} ends with:\n{}", self.name, self.log.display(), tail(&self.log))
+        bail!(
+            "{} did not end within {grace:?} of SIGTERM and was killed; {} ends with:\n{}",
+            self.name,
+            self.log.display(),
+            tail(&self.log)
+        )
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
@@ -142,7 +149,8 @@ pub(crate) fn end(id: u32, grace: Duration) -> Result<()> {
     let end = Instant::now() + grace;
     let mut signal = Signal::TERM;
     while is_running(id) {
-        rustix::process::kill_process(pid, signal).or_else(|error| if error == rustix::io::Errno::SRCH { Ok(()) } else { Err(error) })?;
+        rustix::process::kill_process(pid, signal)
+            .or_else(|error| if error == rustix::io::Errno::SRCH { Ok(()) } else { Err(error) })?;
         std::thread::sleep(Duration::from_millis(100));
         if Instant::now() > end {
             signal = Signal::KILL;

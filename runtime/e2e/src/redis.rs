@@ -321,7 +321,10 @@ impl RedisSentinel {
     fn master(&self) -> Result<&Redis> {
         let reply = self.sentinel.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER])?;
         let port = reply.lines().nth(1).and_then(|port| port.trim().parse::<u16>().ok());
-        self.servers.iter().find(|server| Some(server.port) == port).with_context(|| format!("no server is the master: {reply}"))
+        self.servers
+            .iter()
+            .find(|server| Some(server.port) == port)
+            .with_context(|| format!("no server is the master: {reply}"))
     }
 }
 

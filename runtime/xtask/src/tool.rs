@@ -35,8 +35,7 @@ pub fn found(program: &str) -> bool {
 
 /// Whether packages of the distribution can be installed: Debian or Ubuntu, as root.
 pub fn can_apt() -> bool {
-    found("apt-get")
-        && Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
+    found("apt-get") && Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
 /// Installs packages of the distribution, or says which are missing. Services that come with them do not start, neither now nor
@@ -56,7 +55,10 @@ pub fn apt(packages: &[&str], why: &str) -> Result<()> {
         for package in packages {
             // Most packages have no service of their name; then there is nothing to switch off.
             let unit = format!("{package}.service");
-            let _ = Command::new("systemctl").args(["disable", "--quiet", &unit]).stderr(std::process::Stdio::null()).status();
+            let _ = Command::new("systemctl")
+                .args(["disable", "--quiet", &unit])
+                .stderr(std::process::Stdio::null())
+                .status();
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use windlass_e2e::{BuildState, Cluster, OperatorOptions, control_plane_binary, serve_node};
 
 #[derive(Parser)]
@@ -41,8 +42,19 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    match Arguments::parse().command {
+async fn main() -> ExitCode {
+    // Without the backtrace that an error returned from main would bring.
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
         Command::Build => {
             let binary = tokio::task::spawn_blocking(control_plane_binary).await??;
             println!("{}", binary.display());

@@ -29,7 +29,10 @@ async fn pods_become_ready_and_go() -> Result<()> {
     .await?;
     let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client);
     namespaces.delete(&namespace, &DeleteParams::default()).await?;
-    until("the namespace is gone", LIMIT, || async { Ok(namespaces.get_opt(&namespace).await?.is_none().then_some(())) }).await
+    until("the namespace is gone", LIMIT, || async {
+        Ok(namespaces.get_opt(&namespace).await?.is_none().then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -38,7 +41,9 @@ async fn audit_tells_who_wrote_what() -> Result<()> {
     let client = control_plane.client().await?;
     let namespace = shared::namespace(&client, "audit").await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &namespace);
-    accounts.create(&PostParams::default(), &serde_json::from_value(json!({ "metadata": { "name": "writer" } }))?).await?;
+    accounts
+        .create(&PostParams::default(), &serde_json::from_value(json!({ "metadata": { "name": "writer" } }))?)
+        .await?;
     let kubectl = |verb: &str, kind: &str| {
         let account = format!("--serviceaccount={namespace}:writer");
         let mut command = control_plane.kubectl();
@@ -63,8 +68,12 @@ async fn audit_tells_who_wrote_what() -> Result<()> {
     let refused = maps.delete("one", &DeleteParams::default()).await;
     assert!(refused.is_err_and(|error| matches!(error, kube::Error::Api(status) if status.code == 403)));
     let writes = audit.writes_since(mark, &namespace, "writer").await?;
-    let told: Vec<_> = writes.iter().map(|entry| (entry.verb.as_str(), entry.target(), entry.name.as_str(), entry.code)).collect();
-    assert_eq!(told, [("create", "configmaps".to_owned(), "one", 201), ("delete", "configmaps".to_owned(), "one", 403)]);
+    let told: Vec<_> =
+        writes.iter().map(|entry| (entry.verb.as_str(), entry.target(), entry.name.as_str(), entry.code)).collect();
+    assert_eq!(
+        told,
+        [("create", "configmaps".to_owned(), "one", 201), ("delete", "configmaps".to_owned(), "one", 403)]
+    );
     let mark = audit.mark().await?;
     assert_eq!(audit.writes_since(mark, &namespace, "writer").await?, []);
     Ok(())

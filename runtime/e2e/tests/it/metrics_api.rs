@@ -7,8 +7,8 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -100,11 +100,17 @@ fn answer(request: &Request<Incoming>, value: i64) -> http::Result<Response<Full
     let path = request.uri().path();
     let (status, body): (u16, Value) = if path == PATH {
         let resource = json!({ "name": "*", "singularName": "", "namespaced": true, "kind": "ExternalMetricValueList", "verbs": ["get"] });
-        (200, json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "external.metrics.k8s.io/v1beta1", "resources": [resource] }))
+        (
+            200,
+            json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "external.metrics.k8s.io/v1beta1", "resources": [resource] }),
+        )
     } else if path.starts_with(&format!("{PATH}/namespaces/")) {
         let now = k8s_openapi::jiff::Timestamp::now().to_string();
         let item = json!({ "metricName": "depth", "metricLabels": {}, "timestamp": now, "value": value.to_string() });
-        (200, json!({ "kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": {}, "items": [item] }))
+        (
+            200,
+            json!({ "kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": {}, "items": [item] }),
+        )
     } else {
         (404, json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404 }))
     };

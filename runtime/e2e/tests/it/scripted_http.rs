@@ -7,7 +7,8 @@ use windlass_testkit::{Mood, ScriptedHttp};
 
 /// A GET on a thread of its own; the answer's text, empty when the connection was closed.
 async fn get(source: &ScriptedHttp, path: &str, limit: Duration) -> Result<std::io::Result<String>> {
-    let (address, request) = (source.address(), format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"));
+    let (address, request) =
+        (source.address(), format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"));
     let exchange = move || {
         let mut stream = std::net::TcpStream::connect(address)?;
         stream.set_read_timeout(Some(limit))?;

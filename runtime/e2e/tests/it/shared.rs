@@ -27,7 +27,8 @@ pub(crate) async fn control_plane() -> Result<&'static ControlPlane> {
         let node = FakeNode::start(&control_plane).await?;
         Ok(Shared { control_plane, _node: node })
     };
-    let shared = SHARED.get_or_init(|| async { start().await.map_err(|error: anyhow::Error| format!("{error:#}")) }).await;
+    let shared =
+        SHARED.get_or_init(|| async { start().await.map_err(|error: anyhow::Error| format!("{error:#}")) }).await;
     Ok(&shared.as_ref().map_err(|error| anyhow!("{error}"))?.control_plane)
 }
 

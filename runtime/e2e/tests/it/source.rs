@@ -2,7 +2,8 @@
 use crate::shared::LIMIT;
 use anyhow::Result;
 use windlass_e2e::{
-    Prometheus, PrometheusAccess, PrometheusOptions, Redis, RedisCluster, RedisOptions, RedisSentinel, RedisTransport, until,
+    Prometheus, PrometheusAccess, PrometheusOptions, Redis, RedisCluster, RedisOptions, RedisSentinel, RedisTransport,
+    until,
 };
 use windlass_testkit::ScriptedHttp;
 
@@ -22,7 +23,7 @@ async fn redis_with_password_user_and_tls() -> Result<()> {
         assert_eq!(redis.command(&["LLEN", "work"])?.trim(), "0");
         if options.password.is_some() && options.transport == RedisTransport::Plain {
             let intruder = std::process::Command::new("redis-cli")
-                .args(["-p", &redis.address().rsplit(':').next().unwrap_or_default().to_owned(), "LLEN", "work"])
+                .args(["-p", redis.address().rsplit(':').next().unwrap_or_default(), "LLEN", "work"])
                 .output()?;
             assert!(String::from_utf8_lossy(&intruder.stdout).contains("NOAUTH"), "{intruder:?}");
         }
@@ -54,7 +55,8 @@ async fn prometheus_scrapes_and_answers() -> Result<()> {
     let source = ScriptedHttp::start().await?;
     source.set_body("depth 42\n");
     for access in [PrometheusAccess::Open, PrometheusAccess::Basic] {
-        let options = PrometheusOptions { targets: vec![source.address().to_string()], access, ..PrometheusOptions::default() };
+        let options =
+            PrometheusOptions { targets: vec![source.address().to_string()], access, ..PrometheusOptions::default() };
         let prometheus = Prometheus::start(options).await?;
         let value = until("the value is scraped", LIMIT, || prometheus.query("sum(depth)")).await?;
         assert_eq!(value, 42.0);
