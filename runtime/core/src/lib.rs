@@ -10,6 +10,10 @@
 //! programs see follows from that, so that live, local, simulated and tested runs take the same decisions.
 pub mod algorithm;
 pub mod board;
+mod condition;
+mod core;
+pub mod decide;
+mod diff;
 pub mod failure;
 pub mod hpa;
 pub mod key;
@@ -20,17 +24,24 @@ pub mod query;
 pub mod resolve;
 pub mod sample;
 pub mod scaler;
+pub mod schedule;
 pub mod secret;
+pub mod settings;
+mod step;
 pub mod time;
+mod tracked;
+pub mod view;
 pub mod workload;
 pub mod write;
 
+pub use self::core::Core;
 pub use board::{Board, MetricKey, MetricRef, Served};
 pub use failure::{Failure, FailureKind, Fault, Reason};
 pub use key::{Digest, Fingerprint, MetricName, TargetRef, Text, WorkloadKey, WorkloadKind};
 pub use message::{Asked, Batch, BatchId, IntakeMsg, Msg, Out, QueryId, Seen};
 pub use milli::Milli;
 pub use secret::Secret;
+pub use settings::Settings;
 pub use time::{Mono, Now, Wall};
 pub use workload::{Declared, Intake, Material, Trigger, Workload};
 pub use write::{Write, WriteKind, WriteResult};

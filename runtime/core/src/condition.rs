@@ -1,0 +1,174 @@
+//! The conditions of an object. Reasons and texts are KEDA's, since people and their tools know them; a failure's own
+//! words are added to the text and kept until what fails changes, so that no text is written at every tick.
+use crate::decide::{Activity, Because, Decision, Reading};
+use crate::failure::{FailureKind, Fault, Reason};
+use crate::key::Text;
+use crate::write::{Condition, Conditions, TargetSeen, Tri};
+use std::fmt::Write;
+
+/// A failing trigger: its index, how it failed (`None`: no answer came), and its words.
+pub(crate) type Failing<'a> = (u16, Option<FailureKind>, &'a str);
+
+/// All that the Ready condition is made of.
+pub(crate) struct Health<'a> {
+    pub(crate) fault: Option<&'a Fault>,
+    pub(crate) target: Option<&'a TargetSeen>,
+    pub(crate) readings: &'a [Reading<'a>],
+    /// Indices of the triggers in the object.
+    pub(crate) indices: &'a [u16],
+}
+
+impl Health<'_> {
+    /// The triggers that do not work.
+    pub(crate) fn failing(&self) -> Vec<Failing<'_>> {
+        let indexed = self.indices.iter().zip(self.readings);
+        indexed
+            .filter(|(_, reading)| reading.failing())
+            .map(|(index, reading)| match reading.failure() {
+                Some(failure) => (*index, Some(failure.kind), &*failure.message),
+                None => (*index, None, "no value came in time"),
+            })
+            .collect()
+    }
+
+    /// Ready. `told` is what was said last about failing triggers.
+    pub(crate) fn ready(&self, told: &mut Option<(Vec<(u16, Option<FailureKind>)>, Text)>) -> Condition {
+        let failing = self.failing();
+        if failing.is_empty() {
+            *told = None;
+        }
+        if let Some(fault) = self.fault {
+            return Condition::new(Tri::No, fault.reason, fault.message.clone());
+        }
+        if let Some(condition) = self.unusable() {
+            return condition;
+        }
+        match self.target {
+            Some(TargetSeen::Missing) => {
+                let text = "the scale target does not exist: create it, or correct spec.scaleTargetRef";
+                return Condition::new(Tri::No, Reason::TargetNotFound, text);
+            }
+            Some(TargetSeen::Unreadable(text)) => {
+                return Condition::new(Tri::No, Reason::ErrorGettingCurrentReplicas, text.clone());
+            }
+            _ => {}
+        }
+        if failing.is_empty() {
+            let text = "ScaledObject is defined correctly and is ready for scaling";
+            return Condition::new(Tri::Yes, Reason::ScaledObjectReady, text);
+        }
+        let asked = self.readings.iter().filter(|reading| !matches!(reading, Reading::Resource)).count();
+        let (status, reason, start) = if failing.len() == asked {
+            (Tri::No, Reason::TriggerError, "Triggers defined in ScaledObject are not working correctly")
+        } else {
+            (
+                Tri::Unknown,
+                Reason::PartialTriggerError,
+                "Some triggers defined in ScaledObject are not working correctly",
+            )
+        };
+        Condition::new(status, reason, tell(&failing, start, told))
+    }
+
+    fn unusable(&self) -> Option<Condition> {
+        let mut faults = self.readings.iter().filter_map(Reading::fault);
+        let first = faults.next()?;
+        let mut text = first.message.to_string();
+        for fault in faults {
+            let _ = write!(text, "; {}", fault.message);
+        }
+        Some(Condition::new(Tri::No, first.reason, text))
+    }
+}
+
+/// The text about failing triggers: the one told before while the same triggers fail in the same way.
+fn tell(failing: &[Failing<'_>], start: &str, told: &mut Option<(Vec<(u16, Option<FailureKind>)>, Text)>) -> Text {
+    let kinds: Vec<_> = failing.iter().map(|(index, kind, _)| (*index, *kind)).collect();
+    if let Some((before, text)) = told
+        && *before == kinds
+        && text.starts_with(start)
+    {
+        return text.clone();
+    }
+    let mut text = start.to_owned();
+    for (at, (index, kind, message)) in failing.iter().enumerate() {
+        let kind = kind.map_or("unknown", FailureKind::as_label);
+        let _ = write!(text, "{} trigger {index}: {kind}: {message}", if at == 0 { ":" } else { ";" });
+    }
+    let text: Text = text.into();
+    *told = Some((kinds, text.clone()));
+    text
+}
+
+/// Active: as stored while the first outcomes are awaited.
+pub(crate) fn active(decision: &Decision, stored: Option<&Condition>) -> Condition {
+    if let (Because::Paused | Because::PausedAt { .. }, Some(stored)) = (&decision.because, stored) {
+        return stored.clone();
+    }
+    match (decision.activity, stored) {
+        (Activity::Active, _) => {
+            Condition::new(Tri::Yes, Reason::ScalerActive, "Scaling is performed because triggers are active")
+        }
+        (Activity::Inactive, _) if matches!(decision.because, Because::Cooldown { .. }) => {
+            Condition::new(Tri::No, Reason::ScalerCooldown, "Scaler cooling down because triggers are not active")
+        }
+        (Activity::Inactive, _) => {
+            Condition::new(Tri::No, Reason::ScalerNotActive, "Scaling is not performed because triggers are not active")
+        }
+        (Activity::Waiting, Some(stored)) => stored.clone(),
+        (Activity::Waiting, None) | (Activity::Unknown, _) => {
+            Condition::new(Tri::Unknown, Reason::UnknownState, "It is not known whether triggers are active")
+        }
+    }
+}
+
+/// Paused.
+pub(crate) fn paused(paused: bool, stored: Option<&Condition>) -> Condition {
+    match (paused, stored) {
+        (true, _) => Condition::new(Tri::Yes, Reason::ScaledObjectPaused, "ScaledObject is paused"),
+        (false, Some(stored)) if stored.status == Tri::Yes => {
+            Condition::new(Tri::No, Reason::ScaledObjectUnpaused, "pause annotation removed for ScaledObject")
+        }
+        (false, Some(stored)) if stored.status == Tri::No => stored.clone(),
+        (false, _) => Condition { status: Tri::No, ..Condition::default() },
+    }
+}
+
+/// Fallback: never, as long as there is none.
+pub(crate) fn fallback() -> Condition {
+    Condition::new(Tri::No, Reason::NoFallbackFound, "No fallbacks are active on this scaled object")
+}
+
+/// HPAActive: only told once the HPA could not scale for a while (`trouble`), and from then on.
+pub(crate) fn hpa_active(seen: Option<&Condition>, trouble: bool, stored: &Conditions) -> Option<Condition> {
+    let told = stored.hpa_active.as_ref();
+    let Some(seen) = seen else { return told.cloned() };
+    match (cannot_scale(seen), told) {
+        (true, told) if trouble => {
+            let reason = if seen.reason.is_empty() {
+                Reason::HPAMetricsUnavailable.as_str().into()
+            } else {
+                seen.reason.clone()
+            };
+            // The HPA's words may change at every sync; its reason does not.
+            match told {
+                Some(told) if told.status == Tri::No && told.reason == reason => Some(told.clone()),
+                _ => Some(Condition { status: Tri::No, reason, message: seen.message.clone() }),
+            }
+        }
+        (true, told) => told.cloned(),
+        (false, None) => None,
+        (false, Some(_)) if &*seen.reason == "ScalingDisabled" => {
+            Some(Condition::new(Tri::Yes, Reason::ScalingDisabled, "HPA scaling is disabled: the target is at zero"))
+        }
+        (false, Some(_)) if seen.status == Tri::Yes => {
+            Some(Condition::new(Tri::Yes, Reason::HPAActive, "HPA is able to scale"))
+        }
+        (false, told) => told.cloned(),
+    }
+}
+
+/// Whether an HPA says that it cannot scale. At zero replicas it is disabled, which is as it should be.
+pub(crate) fn cannot_scale(seen: &Condition) -> bool {
+    seen.status == Tri::No && &*seen.reason != "ScalingDisabled"
+}

@@ -1,0 +1,54 @@
+//! One message: take it in, then poll what is due, then consider every workload that it touched.
+//!
+//! ```text
+//!  Upsert, Refused, Deleting, Gone ── intake ──┐
+//!  Outcomes, BatchEnded ───────────── outcome ─┼─► touched ──consider──► board · decide · diff ──► writes
+//!  Seen, Ack ──────────────────────── stored ──┤
+//!  time ───────────────────────────── due ─────┴─► batches
+//! ```
+mod consider;
+mod intake;
+mod outcome;
+mod release;
+mod stored;
+
+use crate::core::Core;
+use crate::message::{Msg, Out};
+use crate::time::Now;
+
+impl Core {
+    /// Takes in one message at `now`, and whatever is due by then. Appends to `out` what is to be polled and written;
+    /// values to serve go to the board. Costs as much as the message is long, and no more for all that is known.
+    pub fn step(&mut self, now: Now, msg: Msg, out: &mut Out) {
+        self.now = now;
+        let flush = matches!(msg, Msg::Flush);
+        match msg {
+            Msg::Upsert(workload) => self.upsert(*workload, now, out),
+            Msg::Refused { key, uid, generation, fault } => self.refused(&key, uid, generation, fault, now),
+            Msg::Deleting(key) => self.deleting(&key, now),
+            Msg::Gone(key) => self.gone(&key),
+            Msg::Seen(key, seen) => self.seen(&key, seen, now),
+            Msg::Outcomes(batch, outcomes) => self.outcomes(batch, outcomes, now),
+            Msg::BatchEnded(batch) => self.batch_ended(batch, now),
+            Msg::Ack(key, kind, result) => self.acknowledged(&key, kind, result, now, out),
+            Msg::Tick => {}
+            // The one message that concerns everybody, at the very end.
+            Msg::Flush => self.touched.extend(self.workloads.iter().map(|(index, _)| index as u32)),
+        }
+        self.due(now, out);
+        while let Some(index) = self.touched.pop() {
+            self.consider(index, now, flush, out);
+        }
+    }
+
+    /// Polls what is due, and touches the workloads for which time has come.
+    fn due(&mut self, now: Now, out: &mut Out) {
+        let lost = self.schedule.due(now, &mut out.batches);
+        for id in lost {
+            self.touch_readers(id);
+        }
+        while let Some(index) = self.wakes.pop(now.mono) {
+            self.touch(index);
+        }
+    }
+}
