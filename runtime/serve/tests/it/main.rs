@@ -1,0 +1,11 @@
+//! The servers of this crate, asked over real TLS and TCP on loopback.
+mod access;
+mod auth;
+mod certificate;
+mod client;
+mod discovery;
+mod health;
+mod limit;
+mod pki;
+mod read;
+mod server;
