@@ -130,13 +130,7 @@ pub struct Verdict {
 
 /// Decides once, as the controller does every 15 s. `memory` learns the recommendation; that the target was really
 /// scaled must be told to it by [`Memory::scaled`].
-pub fn decide(
-    rules: &Rules<'_>,
-    readings: &[Reading],
-    replicas: Replicas,
-    memory: &mut Memory,
-    now: Mono,
-) -> Verdict {
+pub fn decide(rules: &Rules<'_>, readings: &[Reading], replicas: Replicas, memory: &mut Memory, now: Mono) -> Verdict {
     memory.begin(replicas.spec, now);
     let unasked = |desired, limit| Verdict { desired, recommended: None, leading: None, limit };
     if replicas.spec == 0 {

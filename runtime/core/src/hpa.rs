@@ -26,14 +26,14 @@ pub fn shape(workload: &Workload) -> Option<HpaShape> {
         match trigger {
             Trigger::Unusable { .. } => return None,
             Trigger::External { metrics: told, .. } if told.is_empty() => return None,
-            Trigger::External { metrics: told, aim, .. } => metrics.extend(told.iter().map(|metric| {
-                HpaMetric::External {
+            Trigger::External { metrics: told, aim, .. } => {
+                metrics.extend(told.iter().map(|metric| HpaMetric::External {
                     name: metric.name.to_string().into(),
                     object: declared.key.name.clone(),
                     target: metric.target,
                     aim: *aim,
-                }
-            })),
+                }))
+            }
             Trigger::Resource { resource, .. } => metrics.push(HpaMetric::Resource(resource.clone())),
         }
     }
@@ -103,7 +103,7 @@ fn paused(behavior: Option<Behavior>, scale_in: bool, scale_out: bool) -> Option
 /// Whether the stored HPA is another one than wanted, so that a write would change something.
 ///
 /// Defaults that the API server filled into the behaviour, the order of metrics (which means nothing), and labels or
-/// annotations that somebody added are no difference. Whose it is, is another question: see [`is_owned`].
+/// annotations that somebody added are no difference. Whose it is, is another question.
 pub fn differs(wanted: &HpaShape, stored: &HpaSeen) -> bool {
     let seen = &stored.shape;
     let same_target = wanted.target.group == seen.target.group
@@ -117,12 +117,6 @@ pub fn differs(wanted: &HpaShape, stored: &HpaSeen) -> bool {
         && wanted.behavior.as_ref().map(defaulted) == seen.behavior.as_ref().map(defaulted)
         && holds(&seen.labels, &wanted.labels)
         && holds(&seen.annotations, &wanted.annotations))
-}
-
-/// Whether the stored HPA's controller is the object with this uid. One that is not must be given its owner, or be left
-/// alone where it belongs to somebody else.
-pub fn is_owned(stored: &HpaSeen, uid: &str) -> bool {
-    stored.owner.as_deref() == Some(uid)
 }
 
 /// Whether two lists hold the same metrics, in whatever order.
