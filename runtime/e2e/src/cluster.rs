@@ -79,10 +79,13 @@ impl Cluster {
         }
         cluster.write(&folder)?;
         let done = cluster.furnish(&control_plane, operator, &folder).await;
-        if done.is_err() {
-            cluster.stop()?;
+        if let Err(error) = done {
+            return Err(match cluster.stop() {
+                Ok(()) => error,
+                Err(second) => error.context(format!("and it cannot be stopped: {second:#}")),
+            });
         }
-        done.map(|()| cluster)
+        Ok(cluster)
     }
 
     /// The node, `deploy/` and the operator.

@@ -155,18 +155,32 @@ impl ControlPlane {
 
         let mut control_plane =
             ControlPlane { folder, binary, server, ca, admin, admin_file, audit_log, processes: Vec::new() };
+        let started = control_plane.launch_all(&options, &files, [etcd_port, peer_port, api_port]).await;
+        if started.is_err() {
+            // Detached processes would stay.
+            control_plane.processes.iter().for_each(|process| drop(process.kill()));
+        }
+        started.map(|()| control_plane)
+    }
+
+    async fn launch_all(
+        &mut self,
+        options: &ControlPlaneOptions,
+        files: &Files,
+        [etcd_port, peer_port, api_port]: [u16; 3],
+    ) -> Result<()> {
         let etcd = format!("http://127.0.0.1:{etcd_port}");
-        control_plane.launch(&options, "etcd", etcd_arguments(&control_plane.folder, &etcd, peer_port))?;
-        let arguments = api_server_arguments(&control_plane, &files, &etcd, api_port);
-        control_plane.launch(&options, "kube-apiserver", arguments)?;
-        control_plane.wait_for_api_server().await?;
+        self.launch(options, "etcd", etcd_arguments(&self.folder, &etcd, peer_port))?;
+        let arguments = api_server_arguments(self, files, &etcd, api_port);
+        self.launch(options, "kube-apiserver", arguments)?;
+        self.wait_for_api_server().await?;
         // Started earlier it would find no API server, and come again 10 s later.
-        let arguments = controller_manager_arguments(&options, &files);
-        control_plane.launch(&options, "kube-controller-manager", arguments)?;
-        control_plane.wait_for_controllers().await?;
+        let arguments = controller_manager_arguments(options, files);
+        self.launch(options, "kube-controller-manager", arguments)?;
+        self.wait_for_controllers().await?;
         // Controllers end before the API server, and that before etcd.
-        control_plane.processes.reverse();
-        Ok(control_plane)
+        self.processes.reverse();
+        Ok(())
     }
 
     /// Where data, keys and logs are.

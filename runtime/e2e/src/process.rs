@@ -130,17 +130,22 @@ impl Drop for Process {
     }
 }
 
-/// Whether a process of this id runs.
+/// Whether a process of this id runs. One that has ended and waits for its parent to notice does not.
 pub(crate) fn is_running(id: u32) -> bool {
-    pid(id).is_ok_and(|pid| !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
+    let known = pid(id).is_ok_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH));
+    known && stat(id).is_none_or(|fields| fields.first().is_none_or(|state| state != "Z"))
 }
 
 /// When a process was started, as the kernel tells it (in ticks since boot): with the id it names one process for ever.
 /// None where `/proc` is missing.
 pub(crate) fn born(id: u32) -> Option<String> {
+    stat(id)?.get(19).cloned()
+}
+
+/// What `/proc` tells of a process, from the third field on: before it stands the name, which may hold anything.
+fn stat(id: u32) -> Option<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name in parentheses may have spaces; the start time is the 22nd field, the 20th after it.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+    Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }
 
 /// Ends a detached process: SIGTERM, then SIGKILL after `grace`.
