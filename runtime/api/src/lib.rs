@@ -6,7 +6,7 @@
 //!  core::StatusView ◄──status──► the object's status        files of a folder ──local──► all of these
 //! ```
 //!
-//! Everything here is pure but for `local::read_directory`, which reads files. The CustomResourceDefinitions are
+//! Everything here is pure but for [`local::read_directory`], which reads files. The CustomResourceDefinitions are
 //! generated from the same types ([`crd::definitions`]), and local mode checks files against them.
 pub mod annotation;
 pub mod authentication;
@@ -14,7 +14,9 @@ pub mod behavior;
 pub mod crd;
 pub mod environment;
 pub mod hpa;
+pub mod local;
 mod lower;
+pub mod process_set;
 pub mod quantity;
 pub mod reference;
 pub mod scaled_object;

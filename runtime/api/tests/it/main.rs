@@ -1,1 +1,2 @@
 //! Tests of windlass-api.
+mod local;
