@@ -10,6 +10,8 @@ mod memory;
 mod proposal;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use memory::Memory;
 

@@ -30,8 +30,8 @@ struct Scaling {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     recommendations: VecDeque<Recommendation>,
-    ups: VecDeque<Scaling>,
-    downs: VecDeque<Scaling>,
+    ups: Vec<Scaling>,
+    downs: Vec<Scaling>,
 }
 
 impl Memory {
@@ -89,22 +89,24 @@ impl Memory {
             _ => (&mut self.downs, behavior.scale_down),
         };
         let period = longest_period(rules.as_ref());
-        while scalings.front().is_some_and(|oldest| now.since(oldest.last) > period) {
-            scalings.pop_front();
-        }
         let change = change.saturating_abs();
-        match scalings.back_mut().filter(|newest| now.since(newest.first) < GRAIN) {
-            Some(newest) => {
-                newest.last = now;
-                newest.change = newest.change.saturating_add(change);
-            }
-            None => scalings.push_back(Scaling { first: now, last: now, change }),
+        let entry = Scaling { first: now, last: now, change };
+        let newest = scalings.iter_mut().max_by_key(|scaling| scaling.last);
+        if let Some(newest) = newest.filter(|newest| now.since(newest.first) < GRAIN) {
+            newest.last = now;
+            newest.change = newest.change.saturating_add(change);
+        } else if let Some(stale) = scalings.iter_mut().rfind(|scaling| now.since(scaling.last) > period) {
+            // One takes the place of one, as in the controller: what is too old for this direction's policies may
+            // still count for the other's, whose periods may be longer.
+            *stale = entry;
+        } else {
+            scalings.push(entry);
         }
     }
 
     /// How many replicas were added and removed in the period that ends now.
     pub(super) fn changes_after(&self, now: Mono, period: Duration) -> (i64, i64) {
-        let sum = |scalings: &VecDeque<Scaling>| {
+        let sum = |scalings: &[Scaling]| {
             let recent = scalings.iter().filter(|scaling| now.since(scaling.last) < period);
             recent.fold(0i64, |sum, scaling| sum.saturating_add(scaling.change))
         };
