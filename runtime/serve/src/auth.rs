@@ -176,12 +176,7 @@ impl Authenticator {
     }
 
     /// Who asks.
-    pub(crate) fn identify<'a>(
-        &self,
-        peer: &Peer,
-        headers: &'a HeaderMap,
-        now: Wall,
-    ) -> Result<Identity<'a>, Problem> {
+    pub(crate) fn identify<'a>(&self, peer: &Peer, headers: &'a HeaderMap, now: Wall) -> Result<Identity<'a>, Problem> {
         let trust = self.trust();
         let certificate = match peer.judge(&trust, now) {
             Standing::FrontProxy => {

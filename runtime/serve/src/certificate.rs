@@ -99,12 +99,7 @@ impl Bundle {
         let issuer = Issuer::from_ca_cert_pem(&ca, ca_key)?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = serving(names, validity, now)?.signed_by(&key, &issuer)?;
-        Ok(Bundle {
-            ca_pem,
-            ca_key: ca_key_pem,
-            cert_pem: certificate.pem(),
-            key: Secret::new(key.serialize_pem()),
-        })
+        Ok(Bundle { ca_pem, ca_key: ca_key_pem, cert_pem: certificate.pem(), key: Secret::new(key.serialize_pem()) })
     }
 
     /// Whether the authority or the certificate ends within the look-ahead, or the certificate lacks one of `names`.

@@ -253,7 +253,8 @@ mod tests {
         let board = Arc::new(Board::new());
         for object in 0..1000 {
             let object = format!("orders-{object}");
-            let key = MetricKey { namespace: "shop".into(), object: object.into(), metric: MetricName::new(0, "queue") };
+            let key =
+                MetricKey { namespace: "shop".into(), object: object.into(), metric: MetricName::new(0, "queue") };
             let served = Served {
                 value: Ok(Milli(1500)),
                 basis: Basis::Measured,

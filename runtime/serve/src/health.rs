@@ -103,11 +103,7 @@ impl Health {
     fn metrics(&self) -> Answer {
         let mut text = String::with_capacity(16 * 1024);
         match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
-            Ok(()) => answer(
-                StatusCode::OK,
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                text.into(),
-            ),
+            Ok(()) => answer(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text.into()),
             Err(_) => answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, Bytes::from_static(b"cannot encode")),
         }
     }
@@ -115,15 +111,21 @@ impl Health {
 
 /// Serves health and metrics until `shutdown`, then lets requests under way end.
 pub async fn serve_health(listener: TcpListener, health: Arc<Health>, limits: Limits, shutdown: CancellationToken) {
-    accept(listener, limits, shutdown, |_| {}, move |stream, connection: Connection| {
-        let health = health.clone();
-        async move {
-            let answer = move |request: Request<Incoming>| {
-                let answer = health.answer(&request);
-                async move { answer }
-            };
-            connection.drive(stream, Protocol::Http1, answer).await;
-        }
-    })
+    accept(
+        listener,
+        limits,
+        shutdown,
+        |_| {},
+        move |stream, connection: Connection| {
+            let health = health.clone();
+            async move {
+                let answer = move |request: Request<Incoming>| {
+                    let answer = health.answer(&request);
+                    async move { answer }
+                };
+                connection.drive(stream, Protocol::Http1, answer).await;
+            }
+        },
+    )
     .await;
 }

@@ -108,8 +108,12 @@ async fn answer_within(
     let (request, _body) = request.into_parts();
     let route = Route::of(request.uri.path());
     let length = request.uri.path_and_query().map_or(0, |uri| uri.as_str().len());
+    let head: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     let answer = if length > limits.uri_bytes {
         Problem::uri_too_long(limits.uri_bytes).answer()
+    } else if head > limits.head_bytes {
+        // HTTP/1.1 lets pass what came with the segment that exceeded the buffer.
+        Problem::head_too_large(limits.head_bytes).answer()
     } else {
         let answered = tokio::time::timeout(limits.request, api.answer(route, &peer, &request)).await;
         answered.unwrap_or_else(|_| Problem::timeout().answer())

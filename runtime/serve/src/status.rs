@@ -90,6 +90,11 @@ impl Problem {
         Problem::new(StatusCode::URI_TOO_LONG, "RequestURITooLong", message)
     }
 
+    pub(crate) fn head_too_large(limit: usize) -> Problem {
+        let message = format!("the headers may have up to {limit} bytes");
+        Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "RequestHeaderFieldsTooLarge", message)
+    }
+
     pub(crate) fn unavailable(message: impl Into<String>, cause: Option<&'static str>) -> Problem {
         Problem { cause, ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message) }
     }

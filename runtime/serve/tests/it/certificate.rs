@@ -102,7 +102,8 @@ async fn rotation_drops_no_connection() {
     for connection in [&mut before, &mut before_one, &mut after] {
         assert_eq!(connection.get("/apis", AGGREGATOR).await.code, 200);
     }
-    let distrusted = tokio::time::timeout(DEADLINE, tls(&server, &server.bundle.ca_pem, None, Http::Two)).await.unwrap();
+    let distrusted =
+        tokio::time::timeout(DEADLINE, tls(&server, &server.bundle.ca_pem, None, Http::Two)).await.unwrap();
     assert!(distrusted.is_err());
     assert_eq!(server.metric("windlass_external_metrics_connections"), Some(4.0));
 

@@ -91,12 +91,7 @@ impl Connection {
         Connection::trusting(server, &server.bundle.ca_pem, client, http).await
     }
 
-    pub(crate) async fn trusting(
-        server: &TestServer,
-        ca_pem: &str,
-        client: Option<&Client>,
-        http: Http,
-    ) -> Connection {
+    pub(crate) async fn trusting(server: &TestServer, ca_pem: &str, client: Option<&Client>, http: Http) -> Connection {
         let stream = tokio::time::timeout(DEADLINE, tls(server, ca_pem, client, http)).await.unwrap().unwrap();
         let shown = stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned();
         let sender = match http {
@@ -106,8 +101,7 @@ impl Connection {
                 Sender::One(sender)
             }
             Http::Two => {
-                let (sender, connection) =
-                    http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
                 tokio::spawn(connection);
                 Sender::Two(sender)
             }

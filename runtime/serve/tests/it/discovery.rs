@@ -38,7 +38,8 @@ async fn references_resolve() {
     for path in ["/openapi/v2", url.as_str().unwrap()] {
         let document = connection.get(path, AGGREGATOR).await.json();
         let text = document.to_string();
-        let references: Vec<_> = text.split(r##""$ref":"#"##).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        let references: Vec<_> =
+            text.split(r##""$ref":"#"##).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
         assert_eq!(references.len(), 2, "{path}");
         for reference in references {
             assert!(document.pointer(reference).is_some(), "{path}: {reference}");

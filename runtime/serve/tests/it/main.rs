@@ -1,4 +1,6 @@
 //! The servers of this crate, asked over real TLS and TCP on loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
 mod access;
 mod auth;
 mod certificate;

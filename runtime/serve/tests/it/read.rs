@@ -110,7 +110,8 @@ async fn selectors_that_choose_nothing() {
     }
     let none = connection.read("/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/s0-queue").await;
     assert_eq!(none.code, 400);
-    let malformed = connection.read("/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/s0-%zz?labelSelector=a").await;
+    let malformed =
+        connection.read("/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/s0-%zz?labelSelector=a").await;
     assert_eq!(malformed.code, 400);
     assert_eq!(connection.read(&path("s0-queue", "scaledobject.keda.sh/name in (orders)")).await.code, 200);
 }
