@@ -8,6 +8,7 @@ mod source;
 mod test;
 mod tidy;
 mod tool;
+mod wasm_toolchain;
 
 use clap::{Parser, Subcommand};
 
