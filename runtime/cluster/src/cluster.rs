@@ -1,0 +1,94 @@
+//! The whole edge, started and stopped.
+use crate::client::Client;
+use crate::drive::Drive;
+use crate::event::Events;
+use crate::index::IndexOptions;
+use crate::lane::{LaneOptions, Lanes};
+use crate::write::{Strangers, Writes};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use windlass_core::port::Writer;
+use windlass_core::{IntakeMsg, Msg, Text};
+
+/// How the edge works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Namespaces to watch; empty: all.
+    pub namespaces: Vec<Text>,
+    /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
+    pub cluster_object_namespace: Text,
+    /// Name of this process in events, for instance of its pod.
+    pub instance: String,
+    /// Limits of the lanes of writes.
+    pub lanes: LaneOptions,
+}
+
+impl Options {
+    /// All namespaces, with cluster-wide authentications of `namespace`.
+    pub fn new(namespace: impl Into<Text>) -> Options {
+        Options {
+            namespaces: Vec::new(),
+            cluster_object_namespace: namespace.into(),
+            instance: "windlass-operator".into(),
+            lanes: LaneOptions::default(),
+        }
+    }
+}
+
+/// The running edge.
+pub struct Cluster {
+    /// Takes writes.
+    pub writer: Arc<dyn Writer>,
+    /// Turns true once everything that was there at the start has been handed on.
+    pub synced: watch::Receiver<bool>,
+    lanes: Lanes,
+    watches: CancellationToken,
+    writes: CancellationToken,
+}
+
+impl Cluster {
+    /// Starts watching and writing. Objects go to `intake`; what the API server holds, and ends of writes, to `inbox`.
+    /// Both are waited for when they are full: the watches then stand still.
+    pub fn start(
+        client: Client,
+        options: Options,
+        intake: mpsc::Sender<IntakeMsg>,
+        inbox: mpsc::Sender<Msg>,
+    ) -> Cluster {
+        let (watches, writes) = (CancellationToken::new(), CancellationToken::new());
+        let strangers = Strangers::default();
+        let (budget, metrics) = (client.budget.clone(), client.metrics.clone());
+        let sender =
+            Writes { client: client.clone(), events: Events::new(&options.instance), strangers: strangers.clone() };
+        let lanes = Lanes::start(Arc::new(sender), budget, options.lanes, inbox.clone(), metrics, writes.clone());
+        let (synced_sender, synced) = watch::channel(false);
+        let namespaces = options.namespaces.into_iter().filter(|namespace| !namespace.is_empty()).collect();
+        let index = IndexOptions { namespaces, cluster_namespace: options.cluster_object_namespace };
+        Drive { client, options: index, intake, inbox, strangers, synced: synced_sender, stop: watches.clone() }
+            .start();
+        Cluster { writer: Arc::new(lanes.clone()), synced, lanes, watches, writes }
+    }
+
+    /// Stops watching, sends the writes that wait, and gives the number of those that were left at the deadline.
+    pub async fn shutdown(self, deadline: Duration) -> usize {
+        self.watches.cancel();
+        let left = self.lanes.flush(deadline).await;
+        self.writes.cancel();
+        left
+    }
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("synced", &*self.synced.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.watches.cancel();
+        self.writes.cancel();
+    }
+}

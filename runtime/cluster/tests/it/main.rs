@@ -1,0 +1,1 @@
+//! The edge against an API server that remembers every request.
