@@ -211,7 +211,8 @@ fn every_change_is_a_difference() {
         declared.hpa.behavior = Some(Behavior { scale_up: Some(ScalingRules::default()), scale_down: None });
     }))
     .unwrap();
-    let changes: Vec<(&str, fn(&mut HpaShape))> = vec![
+    type Change = fn(&mut HpaShape);
+    let changes: Vec<(&str, Change)> = vec![
         ("min", |shape| shape.min = 2),
         ("max", |shape| shape.max = 2),
         ("target", |shape| shape.target.name = "other".into()),
