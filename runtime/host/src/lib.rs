@@ -1,1 +1,350 @@
-//! placeholder
+//! Runs scalers: the only crate that knows WebAssembly.
+//!
+//! ```text
+//!  bytes ─► size, imports ─► compile (a child under limits, or the cache under a MAC) ─► describe ─► registry by trigger type
+//!  Batch ─► a fresh instance under limits, on the guests' own runtime ─► Report, outcome by outcome
+//!              └ host calls: query + endpoint number ─► granted? ─► credentials filled in ─► egress ─► the source
+//! ```
+//!
+//! A guest has no ambient power: it names the query and the number of an endpoint that the user wrote, and secrets by the
+//! names of their parameters. Connections belong to the host, outlive instances, and are never shared across components,
+//! namespaces, endpoints or credentials.
+mod abi;
+mod call;
+mod clean;
+mod compile;
+mod component;
+mod credential;
+mod egress;
+mod engine;
+mod error;
+mod http;
+mod limits;
+mod metrics;
+mod plan;
+mod source;
+mod state;
+mod tcp;
+mod tls;
+
+pub use compile::compile_child;
+pub use egress::{Egress, NotARange, Range};
+pub use error::HostError;
+pub use limits::Limits;
+pub use metrics::Metrics;
+
+use arc_swap::ArcSwap;
+use call::Caller;
+use compile::{Cache, Compiler};
+use component::Ready;
+use engine::Allocation;
+use sha2::{Digest as _, Sha256};
+use source::Dialer;
+use state::{Shared, State};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tls::Roots;
+use tokio::sync::{Semaphore, watch};
+use wasmtime::component::Linker;
+use windlass_core::message::Batch;
+use windlass_core::port::{BoxFuture, Poller, Report, Scalers};
+use windlass_core::query::{Problem, QueryPlan, ResolvedTrigger};
+use windlass_core::scaler::Scaler;
+use windlass_core::{Digest, Fault, Now, Reason};
+
+/// Tells the time; the process has one clock for all its parts.
+pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
+
+/// How a host is made.
+pub struct HostOptions {
+    /// Limits of guest calls.
+    pub limits: Limits,
+    /// What may be reached.
+    pub egress: Egress,
+    /// Folders with further certificate authorities.
+    pub ca_dirs: Vec<PathBuf>,
+    /// Private folder for compiled components.
+    pub cache: Option<PathBuf>,
+    /// Our own program, to compile in a child; none: in this process.
+    pub compiler: Option<PathBuf>,
+    /// The process's clock.
+    pub clock: Clock,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Instances at the same time.
+    pub instances: u32,
+}
+
+/// Plans that are remembered per component.
+const MOST_PLANS: usize = 20_000;
+/// How often idle connections are looked after.
+const SWEEP: Duration = Duration::from_secs(30);
+
+type Plans = HashMap<(Digest, [u8; 32]), Result<QueryPlan, Vec<Problem>>>;
+
+/// Runs scalers.
+pub struct Host {
+    caller: Arc<Caller>,
+    compiler: Compiler,
+    linker: Linker<State>,
+    ready: ArcSwap<Registry>,
+    /// Plans by component and values: `configure` is pure.
+    plans: Arc<Mutex<Plans>>,
+    version: watch::Sender<u64>,
+    guests: Option<tokio::runtime::Runtime>,
+}
+
+/// What is loaded.
+#[derive(Clone, Default)]
+struct Registry {
+    by_type: BTreeMap<windlass_core::Text, Arc<Ready>>,
+    by_digest: HashMap<Digest, Arc<Ready>>,
+    /// Files that could not be loaded, and why.
+    failed: BTreeMap<String, HostError>,
+}
+
+impl Host {
+    /// Makes a host. Must be called within a tokio runtime: connections live there.
+    ///
+    /// # Errors
+    /// When the engine, its runtime or the cache cannot be made.
+    pub fn new(options: HostOptions) -> Result<Host, HostError> {
+        let pool =
+            Allocation::Pool { instances: options.instances.max(1) * 2, memory_bytes: options.limits.memory_bytes };
+        let engine = engine::engine(pool)?;
+        let guests = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(std::thread::available_parallelism().map_or(2, usize::from))
+            .event_interval(1)
+            .thread_name("windlass-guest")
+            .enable_all()
+            .build()
+            .map_err(|error| HostError::Engine(error.to_string().into()))?;
+        let dialer = Arc::new(Dialer { egress: options.egress, roots: Roots::load(&options.ca_dirs) });
+        let shared = Arc::new(Shared {
+            limits: options.limits,
+            http: http::Http::new(dialer.clone()),
+            tcp: tcp::Tcp::new(dialer),
+            clock: options.clock,
+            started: Instant::now(),
+            io: tokio::runtime::Handle::current(),
+            metrics: options.metrics,
+        });
+        let swept = Arc::downgrade(&shared);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                let Some(shared) = swept.upgrade() else { return };
+                shared.tcp.sweep();
+            }
+        });
+        let cache = options.cache.as_deref().map(Cache::open).transpose()?;
+        let caller = Caller {
+            engine: engine.clone(),
+            shared,
+            instances: Arc::new(Semaphore::new(options.instances.max(1) as usize)),
+            runtime: guests.handle().clone(),
+        };
+        Ok(Host {
+            linker: component::linker(&engine)?,
+            caller: Arc::new(caller),
+            compiler: Compiler { program: options.compiler, cache },
+            ready: ArcSwap::from_pointee(Registry::default()),
+            plans: Arc::default(),
+            version: watch::Sender::new(0),
+            guests: Some(guests),
+        })
+    }
+
+    /// Loads a component: checked, compiled once, described. It serves its trigger types from now on, in the place of
+    /// another that did before.
+    ///
+    /// # Errors
+    /// Why it is not taken. What was loaded before stays.
+    pub async fn load(&self, wasm: Vec<u8>) -> Result<Arc<Scaler>, HostError> {
+        let most = self.caller.shared.limits.component_bytes;
+        if wasm.len() > most {
+            return Err(HostError::TooLarge { bytes: wasm.len(), most });
+        }
+        let digest = Digest(Sha256::digest(&wasm).into());
+        if let Some(ready) = self.ready.load().by_digest.get(&digest) {
+            return Ok(ready.scaler.clone());
+        }
+        let component = self.compiler.component(&self.caller.engine, digest, wasm).await?;
+        let pre = call::prepare(&self.caller.engine, &self.linker, &component)?;
+        let scaler = Arc::new(self.caller.describe(digest, &pre).await?);
+        let ready = Arc::new(Ready { scaler: scaler.clone(), pre });
+        self.ready.rcu(|now| {
+            let mut next = Registry::clone(now);
+            next.by_digest.insert(digest, ready.clone());
+            for kind in &scaler.triggers {
+                next.by_type.insert(kind.clone(), ready.clone());
+            }
+            next
+        });
+        self.version.send_modify(|version| *version += 1);
+        Ok(scaler)
+    }
+
+    /// Loads a component from a file.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub async fn load_file(&self, file: &Path) -> Result<Arc<Scaler>, HostError> {
+        let told = |error: std::io::Error| HostError::File(format!("{}: {error}", file.display()).into());
+        let length = std::fs::metadata(file).map_err(told)?.len();
+        let most = self.caller.shared.limits.component_bytes;
+        if usize::try_from(length).map_or(true, |bytes| bytes > most) {
+            return Err(HostError::TooLarge { bytes: usize::try_from(length).unwrap_or(usize::MAX), most });
+        }
+        self.load(std::fs::read(file).map_err(told)?).await
+    }
+
+    /// Loads all `*.wasm` of a folder and tells how many serve now. One that cannot be loaded is logged, and named to
+    /// triggers that no other serves.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn load_directory(&self, folder: &Path) -> Result<usize, HostError> {
+        let told = |error: std::io::Error| HostError::File(format!("{}: {error}", folder.display()).into());
+        let mut files: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(told)? {
+            files.push(entry.map_err(told)?.path());
+        }
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));
+        files.sort();
+        let mut loaded = 0;
+        for file in files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match self.load_file(&file).await {
+                Ok(scaler) => {
+                    tracing::info!(component = %scaler.name, digest = %scaler.digest, triggers = ?scaler.triggers, "loaded");
+                    loaded += 1;
+                }
+                Err(error) => {
+                    tracing::error!(file = %file.display(), %error, "a component was not loaded");
+                    self.ready.rcu(|now| {
+                        let mut next = Registry::clone(now);
+                        next.failed.insert(name.clone(), error.clone());
+                        next
+                    });
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// The components that serve something.
+    pub fn scalers(&self) -> Vec<Arc<Scaler>> {
+        let mut scalers: Vec<_> = self.ready.load().by_digest.values().map(|ready| ready.scaler.clone()).collect();
+        scalers.sort_by(|a, b| a.name.cmp(&b.name));
+        scalers
+    }
+
+    /// Changes whenever the set of components does.
+    pub fn version(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// The hash under which a plan is remembered.
+    fn plan_key(trigger: &ResolvedTrigger) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut part = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        part(&trigger.kind);
+        for (name, value) in &trigger.values {
+            part(name);
+            part(value.text.expose());
+        }
+        part("extras");
+        for (name, value) in &trigger.extras {
+            part(name);
+            part(value.expose());
+        }
+        part(trigger.identity.as_deref().unwrap_or_default());
+        part(&trigger.owner.as_ref().map(ToString::to_string).unwrap_or_default());
+        hash.finalize().into()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Dropping a runtime inside another would block; guests have nothing to finish.
+        if let Some(guests) = self.guests.take() {
+            guests.shutdown_background();
+        }
+    }
+}
+
+impl Scalers for Host {
+    fn find(&self, trigger_type: &str) -> Result<Arc<Scaler>, Fault> {
+        let registry = self.ready.load();
+        if let Some(ready) = registry.by_type.get(trigger_type) {
+            return Ok(ready.scaler.clone());
+        }
+        if let Some((file, error)) =
+            registry.failed.iter().find(|(file, _)| file.strip_suffix(".wasm") == Some(trigger_type))
+        {
+            let message = format!("no scaler serves '{trigger_type}': {file} was not loaded: {error}");
+            return Err(Fault::new(Reason::ComponentUnavailable, message));
+        }
+        let known: Vec<&str> = registry.by_type.keys().map(|kind| &**kind).collect();
+        let message = format!("no scaler serves '{trigger_type}'; known types: {}", known.join(", "));
+        Err(Fault::new(Reason::UnknownTriggerType, message))
+    }
+
+    fn configure(
+        &self,
+        component: Digest,
+        triggers: Vec<ResolvedTrigger>,
+    ) -> BoxFuture<'static, Result<Vec<Result<QueryPlan, Vec<Problem>>>, Fault>> {
+        let ready = self.ready.load().by_digest.get(&component).cloned();
+        let (caller, plans) = (self.caller.clone(), self.plans.clone());
+        Box::pin(async move {
+            let ready = ready.ok_or_else(|| {
+                Fault::new(Reason::ComponentUnavailable, format!("component {component} is not loaded"))
+            })?;
+            let keys: Vec<_> = triggers.iter().map(|trigger| (component, Host::plan_key(trigger))).collect();
+            let mut answers: Vec<Option<Result<QueryPlan, Vec<Problem>>>> = {
+                let plans = plans.lock().unwrap_or_else(PoisonError::into_inner);
+                keys.iter().map(|key| plans.get(key).cloned()).collect()
+            };
+            let missing: Vec<usize> =
+                (0..triggers.len()).filter(|i| answers.get(*i).is_some_and(Option::is_none)).collect();
+            // Small lists: a guest's memory and copies are limited.
+            for part in missing.chunks(64) {
+                let asked: Vec<_> = part.iter().filter_map(|i| triggers.get(*i).cloned()).collect();
+                let told = caller.configure(&ready, &asked).await?;
+                let mut plans = plans.lock().unwrap_or_else(PoisonError::into_inner);
+                if plans.len() > MOST_PLANS {
+                    plans.clear();
+                }
+                for (index, answer) in part.iter().zip(told) {
+                    if let Some(key) = keys.get(*index) {
+                        plans.insert(*key, answer.clone());
+                    }
+                    if let Some(slot) = answers.get_mut(*index) {
+                        *slot = Some(answer);
+                    }
+                }
+            }
+            Ok(answers.into_iter().flatten().collect())
+        })
+    }
+}
+
+impl Poller for Host {
+    fn poll(&self, batch: Batch, report: Arc<dyn Report>) -> BoxFuture<'static, ()> {
+        let ready = self.ready.load().by_digest.get(&batch.component).cloned();
+        let caller = self.caller.clone();
+        Box::pin(async move {
+            match ready {
+                Some(ready) => caller.poll(ready, batch, report).await,
+                None => tracing::error!(component = %batch.component, "a batch for a component that is not loaded"),
+            }
+        })
+    }
+}

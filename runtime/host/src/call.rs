@@ -1,0 +1,165 @@
+//! One guest call: a fresh instance under limits, on the guests' own runtime, and gone afterwards.
+use crate::HostError;
+use crate::abi::{self, ScalerPre, World};
+use crate::component::Ready;
+use crate::state::{Shared, State};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use wasmtime::component::Component;
+use wasmtime::{Engine, Store, UpdateDeadline};
+use windlass_core::message::Batch;
+use windlass_core::port::Report;
+use windlass_core::query::{Problem, QueryPlan, ResolvedTrigger};
+use windlass_core::scaler::Scaler;
+use windlass_core::{Digest, Fault, Reason};
+
+/// Host calls of a poll end so much before its budget: a slow source is its query's `timeout`, not the end of the call.
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// Makes calls.
+pub(crate) struct Caller {
+    pub(crate) engine: Engine,
+    pub(crate) shared: Arc<Shared>,
+    /// Instances at the same time.
+    pub(crate) instances: Arc<Semaphore>,
+    /// Guests' CPU time is spent here and nowhere else, so that a spinning guest delays only other guests.
+    pub(crate) runtime: tokio::runtime::Handle,
+}
+
+/// How a call ended that gave no result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("{0}")]
+    Trap(String),
+    #[error("it took longer than {} ms", .0.as_millis())]
+    Late(Duration),
+    #[error("the host is stopping")]
+    Stopping,
+}
+
+impl Caller {
+    fn store(&self, state: State, ticks: u32) -> Store<State> {
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.growth);
+        store.set_hostcall_fuel(self.shared.limits.hostcall_fuel);
+        // One tick at a time: other guests get their turn in between, and the ticks are counted.
+        store.set_epoch_deadline(1);
+        let mut left = ticks;
+        store.epoch_deadline_callback(move |_| {
+            if left == 0 {
+                return Ok(UpdateDeadline::Interrupt);
+            }
+            left -= 1;
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store
+    }
+
+    fn ticks(&self, queries: usize) -> u32 {
+        let limits = &self.shared.limits;
+        limits.cpu_ticks + limits.cpu_ticks_per_20 * u32::try_from(queries / 20).unwrap_or(0)
+    }
+
+    /// Runs a future on the guests' runtime, within a time.
+    async fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, CallError>> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let instances = self.instances.clone();
+        let task = self.runtime.spawn(async move {
+            let admitted = async {
+                let _permit = instances.acquire().await.map_err(|_| CallError::Stopping)?;
+                call.await
+            };
+            tokio::time::timeout(limit, admitted).await.unwrap_or(Err(CallError::Late(limit)))
+        });
+        task.await.unwrap_or(Err(CallError::Stopping))
+    }
+
+    /// Asks a component what it is.
+    pub(crate) async fn describe(&self, digest: Digest, pre: &ScalerPre<State>) -> Result<Scaler, HostError> {
+        let limits = &self.shared.limits;
+        let mut store = self.store(State::new(self.shared.clone(), None), self.ticks(0));
+        let pre = pre.clone();
+        let call = async move {
+            let world = pre.instantiate_async(&mut store).await.map_err(trap)?;
+            world.windlass_scaler_polled().call_describe(&mut store).await.map_err(trap)
+        };
+        let info = self
+            .within(limits.pure_call, call)
+            .await
+            .map_err(|error| HostError::Description(crate::clean::line(&error.to_string()).into()))?;
+        let scaler = abi::scaler(digest, info);
+        crate::component::check_description(&scaler)?;
+        Ok(scaler)
+    }
+
+    /// Asks a component what it makes of triggers.
+    pub(crate) async fn configure(
+        &self,
+        ready: &Ready,
+        triggers: &[ResolvedTrigger],
+    ) -> Result<Vec<Result<QueryPlan, Vec<Problem>>>, Fault> {
+        let mut store = self.store(State::new(self.shared.clone(), None), self.ticks(triggers.len()));
+        let pre = ready.pre.clone();
+        let told: Vec<_> = triggers.iter().map(abi::trigger).collect();
+        let call = async move {
+            let world: World = pre.instantiate_async(&mut store).await.map_err(trap)?;
+            world.windlass_scaler_polled().call_configure(&mut store, &told).await.map_err(trap)
+        };
+        let fault = |what: String| {
+            Fault::new(
+                Reason::ComponentUnavailable,
+                format!("component {}: configure failed: {what}", ready.scaler.name),
+            )
+        };
+        let answers =
+            self.within(self.shared.limits.pure_call, call).await.map_err(|error| fault(error.to_string()))?;
+        if answers.len() != triggers.len() {
+            return Err(fault(format!("{} answers for {} triggers", answers.len(), triggers.len())));
+        }
+        let checked = triggers.iter().zip(answers).map(|(trigger, answer)| match answer {
+            Ok(plan) => crate::plan::check(abi::plan(plan), trigger, &self.shared.limits),
+            Err(problems) => Err(problems.into_iter().map(abi::problem).collect()),
+        });
+        Ok(checked.collect())
+    }
+
+    /// Polls a batch. What was reported is reported; what was not has failed.
+    pub(crate) async fn poll(&self, ready: Arc<Ready>, batch: Batch, report: Arc<dyn Report>) {
+        let budget = batch.budget;
+        let deadline = Instant::now() + budget.saturating_sub(MARGIN);
+        let wit = abi::batch(&batch.queries, batch.now, budget);
+        let ticks = self.ticks(batch.queries.len());
+        let domain = batch.domain.clone();
+        let mut store = self.store(State::new(self.shared.clone(), Some((batch, report, deadline))), ticks);
+        let pre = ready.pre.clone();
+        let call = async move {
+            let world: World = pre.instantiate_async(&mut store).await.map_err(trap)?;
+            world.windlass_scaler_polled().call_poll(&mut store, &wit).await.map_err(trap)
+        };
+        let ended = self.within(budget, call).await;
+        self.shared.metrics.call(ended.is_ok());
+        if let Err(error) = ended {
+            tracing::warn!(component = %ready.scaler.name, digest = %ready.scaler.digest, namespace = %domain, %error, "a batch did not end well");
+        }
+    }
+}
+
+/// Compiles nothing and runs nothing: the type of a component whose imports are checked.
+pub(crate) fn prepare(
+    engine: &Engine,
+    linker: &wasmtime::component::Linker<State>,
+    component: &Component,
+) -> Result<ScalerPre<State>, HostError> {
+    crate::component::check_imports(component, engine)?;
+    crate::component::link(linker, component)
+}
+
+/// The first line of a trap: a backtrace helps nobody who reads an object's condition.
+fn trap(error: wasmtime::Error) -> CallError {
+    tracing::debug!(error = format!("{error:?}"), "a guest call failed");
+    CallError::Trap(crate::clean::line(&error.root_cause().to_string()))
+}

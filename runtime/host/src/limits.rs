@@ -1,0 +1,105 @@
+//! What a call may use. Every number is a setting; each has a reason to be what it is.
+use std::time::Duration;
+use wasmtime::ResourceLimiter;
+
+/// Limits of one guest call.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// CPU time of a call, in ticks of 10 ms.
+    pub cpu_ticks: u32,
+    /// Further ticks per 20 queries.
+    pub cpu_ticks_per_20: u32,
+    /// Wall time of `describe` and `configure`.
+    pub pure_call: Duration,
+    /// Bytes of all memories of an instance together.
+    pub memory_bytes: usize,
+    /// Elements of all tables of an instance together.
+    pub table_elements: usize,
+    /// What a guest may make the host copy in one call (wasmtime's host-call fuel).
+    pub hostcall_fuel: usize,
+    /// Host resources of one call: connections, exchanges, bodies.
+    pub resources: usize,
+    /// HTTP requests of one call.
+    pub requests: u32,
+    /// Of these, under way at the same time.
+    pub in_flight: usize,
+    /// Bytes of one answer's body.
+    pub body_bytes: usize,
+    /// Bytes of one request's body and headers.
+    pub request_bytes: usize,
+    /// TCP connections of one call.
+    pub connections: u32,
+    /// Log bytes of one call.
+    pub log_bytes: usize,
+    /// Bytes of a query's state.
+    pub state_bytes: usize,
+    /// Bytes of a component.
+    pub component_bytes: usize,
+    /// Metrics of a plan.
+    pub metrics: usize,
+    /// Endpoints of a plan.
+    pub endpoints: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            cpu_ticks: 10,
+            cpu_ticks_per_20: 1,
+            pure_call: Duration::from_secs(2),
+            memory_bytes: 64 << 20,
+            table_elements: 60_000,
+            hostcall_fuel: 8 << 20,
+            resources: 10_000,
+            requests: 1_000,
+            in_flight: 32,
+            body_bytes: 8 << 20,
+            request_bytes: 1 << 20,
+            connections: 256,
+            log_bytes: 64 << 10,
+            state_bytes: 16 << 10,
+            component_bytes: 32 << 20,
+            metrics: 16,
+            endpoints: 64,
+        }
+    }
+}
+
+/// Sums growth over all memories and tables of a store: wasmtime asks about one at a time.
+#[derive(Debug)]
+pub(crate) struct Growth {
+    memory_left: usize,
+    table_left: usize,
+    /// A limit was hit.
+    pub(crate) hit: bool,
+}
+
+impl Growth {
+    pub(crate) fn new(limits: &Limits) -> Growth {
+        Growth { memory_left: limits.memory_bytes, table_left: limits.table_elements, hit: false }
+    }
+}
+
+fn take(left: &mut usize, by: usize) -> bool {
+    match left.checked_sub(by) {
+        Some(rest) => {
+            *left = rest;
+            true
+        }
+        None => false,
+    }
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let may = take(&mut self.memory_left, desired.saturating_sub(current));
+        self.hit |= !may;
+        Ok(may)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let may = take(&mut self.table_left, desired.saturating_sub(current));
+        self.hit |= !may;
+        Ok(may)
+    }
+}

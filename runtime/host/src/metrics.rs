@@ -1,0 +1,47 @@
+//! What the host tells of itself.
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use windlass_core::FailureKind;
+
+/// How a call or request ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ResultLabel {
+    /// From a small closed list.
+    pub(crate) result: &'static str,
+}
+
+/// Metrics of the host.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    calls: Family<ResultLabel, Counter>,
+    requests: Family<ResultLabel, Counter>,
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn new(registry: &mut Registry) -> Metrics {
+        let metrics = Metrics { calls: Family::default(), requests: Family::default() };
+        registry.register("windlass_guest_calls", "Polls by components, by end", metrics.calls.clone());
+        registry.register("windlass_source_requests", "HTTP requests to sources, by result", metrics.requests.clone());
+        metrics
+    }
+
+    pub(crate) fn call(&self, well: bool) {
+        let result = if well { "ended" } else { "failed" };
+        self.calls.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    pub(crate) fn http(&self, result: Result<u16, FailureKind>) {
+        let result = match result {
+            Ok(100..=199) => "1xx",
+            Ok(200..=299) => "2xx",
+            Ok(300..=399) => "3xx",
+            Ok(400..=499) => "4xx",
+            Ok(_) => "5xx",
+            Err(kind) => kind.as_label(),
+        };
+        self.requests.get_or_create(&ResultLabel { result }).inc();
+    }
+}

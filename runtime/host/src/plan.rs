@@ -1,0 +1,90 @@
+//! What a component made of a trigger, checked: above all that it reaches only what the user wrote.
+use crate::Limits;
+use windlass_core::query::{Endpoint, Problem, QueryPlan, ResolvedTrigger};
+
+/// Bytes of a metric's name.
+const MOST_NAME: usize = 253;
+
+/// A plan that may be used, or why not.
+pub(crate) fn check(plan: QueryPlan, trigger: &ResolvedTrigger, limits: &Limits) -> Result<QueryPlan, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut wrong = |parameter: Option<&str>, message: String| {
+        problems.push(Problem { parameter: parameter.map(Into::into), message: message.into() });
+    };
+    if let Some(metrics) = &plan.metrics {
+        if metrics.is_empty() || metrics.len() > limits.metrics {
+            wrong(
+                None,
+                format!("the component planned {} metrics; 1 to {} are allowed", metrics.len(), limits.metrics),
+            );
+        }
+        for metric in metrics {
+            if metric.name.is_empty() || metric.name.len() > MOST_NAME || metric.name.chars().any(char::is_control) {
+                wrong(None, format!("the component named a metric '{}'", crate::clean::line(&metric.name)));
+            }
+            if !metric.target.is_finite() || !metric.activation.is_finite() {
+                wrong(
+                    None,
+                    format!("metric {}: target and activation have to be numbers", crate::clean::line(&metric.name)),
+                );
+            }
+        }
+    }
+    if plan.endpoints.len() > limits.endpoints {
+        wrong(
+            None,
+            format!(
+                "the component planned {} endpoints; at most {} are allowed",
+                plan.endpoints.len(),
+                limits.endpoints
+            ),
+        );
+    }
+    for endpoint in &plan.endpoints {
+        if let Some(message) = refusal(endpoint, trigger) {
+            wrong(endpoint.parameter.as_deref(), message);
+        }
+    }
+    if problems.is_empty() { Ok(plan) } else { Err(problems) }
+}
+
+/// Why an endpoint is not granted: its host has to stand in the value of the parameter that it names, as the host of a URL
+/// or of one of a list of addresses.
+fn refusal(endpoint: &Endpoint, trigger: &ResolvedTrigger) -> Option<String> {
+    let Some(parameter) = &endpoint.parameter else {
+        return Some(format!(
+            "the component wants to reach {}, which no parameter names; the operator has to grant it",
+            crate::clean::line(&endpoint.host)
+        ));
+    };
+    let Some(value) = trigger.values.get(parameter) else {
+        return Some(format!("the component wants to reach the host of {parameter}, which is not set"));
+    };
+    let wanted = plain(&endpoint.host);
+    let granted =
+        value.text.expose().split([',', ' ', ';']).any(|part| host_of(part.trim()).is_some_and(|h| h == wanted));
+    (!granted).then(|| {
+        format!(
+            "the component wants to reach {}, which is not the host of {parameter}",
+            crate::clean::line(&endpoint.host)
+        )
+    })
+}
+
+/// The host of a URL, of `host:port`, or of a bare name or address.
+fn host_of(text: &str) -> Option<String> {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let bare = match host.strip_prefix('[') {
+        Some(v6) => v6.split_once(']')?.0,
+        // More than one colon without brackets: an IPv6 address.
+        None if host.matches(':').count() > 1 => host,
+        None => host.split(':').next()?,
+    };
+    (!bare.is_empty()).then(|| plain(bare))
+}
+
+fn plain(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
+}

@@ -1,0 +1,251 @@
+//! The state of one call: whose queries, what they may still use, and where their outcomes go.
+use crate::abi::{self, clock, log, network, random, report, types};
+use crate::http::Http;
+use crate::limits::{Growth, Limits};
+use crate::tcp::Tcp;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::component::ResourceTable;
+use windlass_core::failure::{Failure, FailureKind};
+use windlass_core::message::Batch;
+use windlass_core::port::Report;
+use windlass_core::query::{Endpoint, Question};
+
+/// What every call shares.
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) http: Http,
+    pub(crate) tcp: Tcp,
+    pub(crate) clock: crate::Clock,
+    pub(crate) started: Instant,
+    pub(crate) io: tokio::runtime::Handle,
+    pub(crate) metrics: crate::Metrics,
+}
+
+/// A poll under way. Pure calls have none, and every import traps.
+pub(crate) struct Poll {
+    pub(crate) batch: Batch,
+    pub(crate) report: Arc<dyn Report>,
+    /// Host calls end before this, so that a slow source is a `timeout` of its query and not the end of the call.
+    pub(crate) deadline: Instant,
+    answered: Vec<bool>,
+    /// Endpoints that sources named, per query.
+    learned: Vec<Vec<Endpoint>>,
+}
+
+/// The data of a store.
+pub(crate) struct State {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) growth: Growth,
+    pub(crate) table: ResourceTable,
+    pub(crate) poll: Option<Poll>,
+    pub(crate) requests_left: u32,
+    pub(crate) connections_left: u32,
+    pub(crate) in_flight: Arc<tokio::sync::Semaphore>,
+    log_left: usize,
+}
+
+/// Peers that one query may learn in one call.
+const MOST_LEARNED: usize = 64;
+/// Bytes of randomness in one call.
+const MOST_RANDOM: u32 = 1024;
+
+impl State {
+    pub(crate) fn new(shared: Arc<Shared>, poll: Option<(Batch, Arc<dyn Report>, Instant)>) -> State {
+        let limits = &shared.limits;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.resources);
+        State {
+            growth: Growth::new(limits),
+            table,
+            requests_left: limits.requests,
+            connections_left: limits.connections,
+            in_flight: Arc::new(tokio::sync::Semaphore::new(limits.in_flight)),
+            log_left: limits.log_bytes,
+            poll: poll.map(|(batch, report, deadline)| Poll {
+                answered: vec![false; batch.queries.len()],
+                learned: vec![Vec::new(); batch.queries.len()],
+                batch,
+                report,
+                deadline,
+            }),
+            shared,
+        }
+    }
+
+    /// The poll under way.
+    pub(crate) fn polling(&self) -> wasmtime::Result<&Poll> {
+        self.poll.as_ref().ok_or_else(|| wasmtime::Error::msg("imports may not be called from describe or configure"))
+    }
+
+    fn polling_mut(&mut self) -> wasmtime::Result<&mut Poll> {
+        self.poll.as_mut().ok_or_else(|| wasmtime::Error::msg("imports may not be called from describe or configure"))
+    }
+
+    /// The question and endpoint that a host call names.
+    pub(crate) fn granted(
+        &self,
+        query: u32,
+        endpoint: u32,
+    ) -> wasmtime::Result<Result<(Arc<Question>, Endpoint), Failure>> {
+        let poll = self.polling()?;
+        let denied = |what: &str| Ok(Err(Failure::new(FailureKind::Denied, what)));
+        let Some(asked) = poll.batch.queries.get(query as usize) else {
+            return denied("the component named a query that is not in its batch");
+        };
+        let planned = &asked.question.plan.endpoints;
+        let endpoint = endpoint as usize;
+        let learned = poll.learned.get(query as usize);
+        let found = planned
+            .get(endpoint)
+            .or_else(|| learned.and_then(|learned| endpoint.checked_sub(planned.len()).and_then(|i| learned.get(i))));
+        match found {
+            Some(found) => Ok(Ok((asked.question.clone(), found.clone()))),
+            None => denied("the component named an endpoint that was not granted"),
+        }
+    }
+
+    /// How much time a host call has.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.poll.as_ref().map_or(Duration::ZERO, |poll| poll.deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl types::Host for State {}
+
+impl report::Host for State {
+    async fn put(&mut self, query: u32, outcome: types::Outcome) -> wasmtime::Result<()> {
+        let shared = self.shared.clone();
+        let poll = self.polling_mut()?;
+        // The first outcome counts; one for a query that was not asked is nobody's.
+        let (Some(asked), Some(answered)) =
+            (poll.batch.queries.get(query as usize), poll.answered.get_mut(query as usize))
+        else {
+            return Ok(());
+        };
+        if !std::mem::replace(answered, true) {
+            let outcome = abi::outcome(outcome, asked, (shared.clock)(), &shared.limits);
+            poll.report.outcome(poll.batch.id, asked.id, outcome);
+        }
+        Ok(())
+    }
+}
+
+impl network::Host for State {
+    async fn learn(
+        &mut self,
+        query: u32,
+        parent: u32,
+        host: String,
+        port: u16,
+    ) -> wasmtime::Result<Result<u32, types::Failure>> {
+        let (_, endpoint) = match self.granted(query, parent)? {
+            Ok(granted) => granted,
+            Err(failure) => return Ok(Err(abi::told(&failure))),
+        };
+        let refusal = |message: String| Ok(Err(abi::told(&Failure::new(FailureKind::Denied, message))));
+        if !may_learn(&endpoint.host, &host) {
+            return refusal(format!("{} is no peer of {}", crate::clean::line(&host), endpoint.host));
+        }
+        let poll = self.polling_mut()?;
+        let planned = poll.batch.queries.get(query as usize).map_or(0, |asked| asked.question.plan.endpoints.len());
+        let Some(learned) = poll.learned.get_mut(query as usize) else {
+            return refusal("the component named a query that is not in its batch".to_owned());
+        };
+        let peer = Endpoint { host: host.into(), port, ..endpoint };
+        let place = learned.iter().position(|known| *known == peer).unwrap_or(learned.len());
+        if place == MOST_LEARNED {
+            return refusal(format!("more than {MOST_LEARNED} peers"));
+        }
+        if place == learned.len() {
+            learned.push(peer);
+        }
+        Ok(Ok(u32::try_from(planned + place).unwrap_or(u32::MAX)))
+    }
+}
+
+/// Whether a source may name a peer: the same host; a name under the same parent domain of at least two labels; or an address,
+/// where the user wrote an address of the same kind and, when it is private, from the same /16 (IPv6: /48), or wrote a name
+/// without dots or of a cluster (whose peers are told by address). What may be dialled at all is egress's business.
+fn may_learn(granted: &str, peer: &str) -> bool {
+    let plain =
+        |host: &str| host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    let (granted, peer) = (plain(granted), plain(peer));
+    if granted == peer {
+        return true;
+    }
+    match (granted.parse::<IpAddr>(), peer.parse::<IpAddr>()) {
+        (Ok(IpAddr::V4(a)), Ok(IpAddr::V4(b))) => a.octets().iter().zip(b.octets()).take(2).all(|(a, b)| *a == b),
+        (Ok(IpAddr::V6(a)), Ok(IpAddr::V6(b))) => a.segments().iter().zip(b.segments()).take(3).all(|(a, b)| *a == b),
+        (Ok(_), _) => false,
+        // Sources in a cluster know their peers by the addresses of pods, which are private.
+        (Err(_), Ok(IpAddr::V4(b))) => b.is_private() || b.is_loopback(),
+        (Err(_), Ok(IpAddr::V6(b))) => b.is_loopback() || b.segments().first().is_some_and(|s| s & 0xfe00 == 0xfc00),
+        (Err(_), Err(_)) => {
+            let parent = granted.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
+            parent.is_some_and(|parent| peer.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')))
+        }
+    }
+}
+
+impl clock::Host for State {
+    async fn monotonic_ms(&mut self) -> wasmtime::Result<u64> {
+        self.polling()?;
+        Ok(u64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl random::Host for State {
+    async fn bytes(&mut self, count: u32) -> wasmtime::Result<Vec<u8>> {
+        self.polling()?;
+        let mut bytes = vec![0; count.min(MOST_RANDOM) as usize];
+        getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(format!("no randomness: {error}")))?;
+        Ok(bytes)
+    }
+}
+
+impl log::Host for State {
+    async fn write(&mut self, level: log::Level, query: Option<u32>, message: String) -> wasmtime::Result<()> {
+        let Some(left) = self.log_left.checked_sub(message.len().max(64)) else { return Ok(()) };
+        self.log_left = left;
+        let poll = self.polling()?;
+        let asked = query.and_then(|query| poll.batch.queries.get(query as usize));
+        let secrets: Vec<&str> =
+            poll.batch.queries.iter().flat_map(|asked| crate::clean::secrets(&asked.question.trigger)).collect();
+        let message = crate::clean::message(&message, &secrets);
+        let (component, namespace) = (poll.batch.component, &poll.batch.domain);
+        let kind = asked.map_or("", |asked| &*asked.question.trigger.kind);
+        match level {
+            log::Level::Debug => tracing::debug!(%component, %namespace, trigger = kind, "{message}"),
+            log::Level::Info => tracing::info!(%component, %namespace, trigger = kind, "{message}"),
+            log::Level::Warn => tracing::warn!(%component, %namespace, trigger = kind, "{message}"),
+            log::Level::Error => tracing::error!(%component, %namespace, trigger = kind, "{message}"),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_learn;
+
+    #[test]
+    fn peers() {
+        for (granted, peer, may) in [
+            ("redis-0.redis.prod.svc", "redis-1.redis.prod.svc", true),
+            ("redis-0.redis.prod.svc", "redis-1.other.prod.svc", false),
+            ("broker.example.com", "b-2.example.com", true),
+            ("broker.example.com", "example.com", false),
+            ("example.com", "evil.com", false),
+            ("10.1.2.3", "10.1.9.9", true),
+            ("10.1.2.3", "10.2.2.3", false),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("10.1.2.3", "host.example.com", false),
+            ("redis", "10.3.4.5", true),
+            ("redis", "8.8.8.8", false),
+        ] {
+            assert_eq!(may_learn(granted, peer), may, "{granted} names {peer}");
+        }
+    }
+}
