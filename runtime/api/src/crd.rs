@@ -3,7 +3,7 @@ use crate::authentication::{ClusterTriggerAuthentication, TriggerAuthentication}
 use crate::scaled_object::ScaledObject;
 use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A definition, ready to be written to a file.
 #[derive(Clone, Debug)]
@@ -24,6 +24,9 @@ pub fn definitions() -> Result<Vec<Definition>, serde_json::Error> {
         .map(|crd| {
             let mut value = serde_json::to_value(crd)?;
             settle(&mut value);
+            if let Some(names) = value.pointer_mut("/spec/names").and_then(Value::as_object_mut) {
+                names.insert("listKind".into(), format!("{}List", crd.spec.names.kind).into());
+            }
             let file = format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural);
             Ok(Definition { file, value })
         })
@@ -58,6 +61,10 @@ fn settle(value: &mut Value) {
                 if let Some(number) = map.get(word).and_then(Value::as_f64).filter(|n| n.fract() == 0.0) {
                     map.insert(word.into(), Value::from(number as i64));
                 }
+            }
+            // The derivation strips the types, without which the API server refuses the alternatives.
+            if map.contains_key("x-kubernetes-int-or-string") {
+                map.insert("anyOf".into(), json!([{ "type": "integer" }, { "type": "string" }]));
             }
             map.values_mut().for_each(settle);
         }

@@ -128,13 +128,13 @@ fn read(file: &Path) -> Result<String, String> {
 }
 
 /// An object and where it came from.
-struct From<T> {
+struct Written<T> {
     file: PathBuf,
     document: Document,
     object: T,
 }
 
-impl<T> From<T> {
+impl<T> Written<T> {
     fn error(&self, message: impl Into<String>) -> LocalError {
         let message = message.into();
         // Messages begin with the field: "spec.triggers[0].type: …".
@@ -146,8 +146,8 @@ impl<T> From<T> {
 /// What was read so far, by namespace and name.
 #[derive(Default)]
 struct Reading {
-    objects: Vec<From<ScaledObject>>,
-    process_sets: BTreeMap<(Text, Text), From<ProcessSet>>,
+    objects: Vec<Written<ScaledObject>>,
+    process_sets: BTreeMap<(Text, Text), Written<ProcessSet>>,
     authentications: BTreeMap<(Text, Text), TriggerAuthenticationSpec>,
     cluster_authentications: BTreeMap<Text, TriggerAuthenticationSpec>,
     secrets: BTreeMap<(Text, Text), Values>,
@@ -171,7 +171,7 @@ impl Reading {
     fn document(&mut self, file: &Path, document: Document) -> Result<(), Vec<LocalError>> {
         let kind = document.text("kind").unwrap_or_default().to_owned();
         let api_version = document.text("apiVersion").unwrap_or_default().to_owned();
-        let from = From { file: file.into(), document, object: () };
+        let from = Written { file: file.into(), document, object: () };
         match (api_version.as_str(), kind.as_str()) {
             ("keda.sh/v1alpha1", "ScaledObject") => {
                 let from = self.typed::<ScaledObject>(from, &crate::crd::schema::<ScaledObject>())?;
@@ -214,7 +214,7 @@ impl Reading {
     }
 
     /// Checks a document against its schema and makes the object of it.
-    fn typed<T: DeserializeOwned>(&mut self, from: From<()>, schema: &Value) -> Result<From<T>, Vec<LocalError>> {
+    fn typed<T: DeserializeOwned>(&mut self, from: Written<()>, schema: &Value) -> Result<Written<T>, Vec<LocalError>> {
         let problems = structure::check(&from.document, schema);
         if !problems.is_empty() {
             let error = |(place, message)| LocalError { file: from.file.clone(), place, message };
@@ -236,7 +236,7 @@ impl Reading {
                 if secret { "is no Secret; check that each value of data is base64".into() } else { error.to_string() };
             vec![from.error(format!("{kind}: {why}"))]
         })?;
-        Ok(From { file: from.file, document: from.document, object })
+        Ok(Written { file: from.file, document: from.document, object })
     }
 
     fn finish(mut self, path: &Path) -> Result<Local, LocalErrors> {
@@ -260,7 +260,7 @@ impl Reading {
         if self.errors.is_empty() { Ok(local) } else { Err(LocalErrors(self.errors)) }
     }
 
-    fn object(&self, from: &From<ScaledObject>) -> Result<Intake, LocalError> {
+    fn object(&self, from: &Written<ScaledObject>) -> Result<Intake, LocalError> {
         let mut declared = crate::lower(&from.object).map_err(|fault| from.error(fault.message.to_string()))?;
         declared.engine = Engine::Direct;
         let target = &declared.target;
@@ -344,7 +344,7 @@ fn key(metadata: &kube::core::ObjectMeta) -> (Text, Text) {
     (namespace.into(), metadata.name.as_deref().unwrap_or_default().into())
 }
 
-fn process(namespace: &Text, name: &Text, from: &From<ProcessSet>) -> Process {
+fn process(namespace: &Text, name: &Text, from: &Written<ProcessSet>) -> Process {
     let spec = &from.object.spec;
     let folder = from.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Process {

@@ -215,7 +215,7 @@ pub struct ScaledObjectStatus {
     #[schemars(with = "Option<i32>")]
     pub original_replica_count: Option<i64>,
     /// When a trigger was active last.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::crd::date_time")]
     pub last_active_time: Option<Time>,
     /// Names of the external metrics.
