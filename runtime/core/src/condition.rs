@@ -100,8 +100,8 @@ fn tell(failing: &[Failing<'_>], start: &str, told: &mut Option<(Vec<(u16, Optio
     text
 }
 
-/// Active: as stored while the first outcomes are awaited.
-pub(crate) fn active(decision: &Decision, stored: Option<&Condition>) -> Condition {
+/// Active: as stored while the first outcomes are awaited, and through a single failed poll (`lasting` is false).
+pub(crate) fn active(decision: &Decision, lasting: bool, stored: Option<&Condition>) -> Condition {
     if let (Because::Paused | Because::PausedAt { .. }, Some(stored)) = (&decision.because, stored) {
         return stored.clone();
     }
@@ -116,6 +116,7 @@ pub(crate) fn active(decision: &Decision, stored: Option<&Condition>) -> Conditi
             Condition::new(Tri::No, Reason::ScalerNotActive, "Scaling is not performed because triggers are not active")
         }
         (Activity::Waiting, Some(stored)) => stored.clone(),
+        (Activity::Unknown, Some(stored)) if !lasting => stored.clone(),
         (Activity::Waiting, None) | (Activity::Unknown, _) => {
             Condition::new(Tri::Unknown, Reason::UnknownState, "It is not known whether triggers are active")
         }

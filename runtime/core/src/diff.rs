@@ -87,7 +87,8 @@ pub(crate) fn status(facts: &StatusFacts<'_>, stored: &StatusView) -> StatusView
     let paused = pause.all.is_some() || pause.scale_in || pause.scale_out;
 
     let conditions = &mut wanted.conditions;
-    conditions.active = Some(condition::active(facts.decision, stored.conditions.active.as_ref()));
+    let lasting = lasting(facts.readings);
+    conditions.active = Some(condition::active(facts.decision, lasting, stored.conditions.active.as_ref()));
     conditions.fallback = Some(condition::fallback());
     conditions.paused = Some(condition::paused(paused, stored.conditions.paused.as_ref()));
     let scaling = facts.hpa.and_then(|hpa| hpa.scaling_active.as_ref());
@@ -114,12 +115,21 @@ pub(crate) fn status(facts: &StatusFacts<'_>, stored: &StatusView) -> StatusView
 
 /// `lastActiveTime` is written when a workload stops being active, and when the process stops: in between it is memory.
 fn last_active(facts: &StatusFacts<'_>, stored: &StatusView) -> Option<Wall> {
-    let active = facts.decision.activity == Activity::Active || facts.workload.declared.force_active;
-    if (active || facts.decision.activity == Activity::Waiting) && !facts.flush {
+    let in_memory = match facts.decision.activity {
+        Activity::Active | Activity::Waiting => true,
+        Activity::Unknown => !lasting(facts.readings),
+        Activity::Inactive => false,
+    };
+    if (in_memory || facts.workload.declared.force_active) && !facts.flush {
         return stored.last_active;
     }
     let known = facts.decision.memory.last_active.map(|at| Wall(at.0.div_euclid(1000) * 1000));
     known.max(stored.last_active)
+}
+
+/// Whether what is not known is more than a single failed poll.
+fn lasting(readings: &[Reading<'_>]) -> bool {
+    readings.iter().any(|reading| reading.failing() || reading.fault().is_some())
 }
 
 fn describe_triggers(facts: &StatusFacts<'_>, wanted: &mut StatusView) {

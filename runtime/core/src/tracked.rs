@@ -7,7 +7,7 @@ use crate::message::QueryId;
 use crate::settings::{Settings, backoff};
 use crate::time::{Mono, Now};
 use crate::workload::{Pause, Trigger, Workload};
-use crate::write::{HpaOp, HpaShape, StatusView, Stored};
+use crate::write::{HpaOp, HpaSeen, HpaShape, StatusView, Stored};
 use std::collections::BTreeMap;
 
 /// One workload.
@@ -109,6 +109,19 @@ impl Tracked {
     /// Under which name the board shows a metric.
     pub(crate) fn metric_key(&self, metric: MetricName) -> MetricKey {
         MetricKey { namespace: self.key.namespace.clone(), object: self.key.name.clone(), metric }
+    }
+
+    /// What was seen and may concern the next object of this name: its target, an HPA that is not this one's (which
+    /// goes with it), and a record on which nothing has been written yet.
+    pub(crate) fn bequest(&self) -> Option<Stored> {
+        let mut stored = self.stored.clone();
+        stored.record = stored.record.filter(|record| record.status == StatusView::default() && !record.finalizer);
+        let own = |hpa: &HpaSeen| !self.uid.is_empty() && hpa.owner.as_ref() == Some(&self.uid);
+        if stored.hpa.as_ref().is_some_and(own) {
+            stored.hpa = None;
+            stored.hpa_known = false;
+        }
+        (stored.record.is_some() || stored.hpa_known || stored.target.is_some()).then_some(stored)
     }
 
     /// Whether its triggers are to be asked.

@@ -21,11 +21,15 @@ pub enum Reading<'a> {
         aged: Option<Duration>,
         /// How the last poll failed.
         failure: Option<&'a Failure>,
+        /// It is not as good as new, and not for a single failed poll.
+        failing: bool,
     },
     /// There was a value, or never one, and there is none that may be used.
     Unknown {
         /// How the last poll failed.
         failure: Option<&'a Failure>,
+        /// Not for a single failed poll.
+        failing: bool,
     },
     /// `cpu` and `memory`: the HPA's own.
     Resource,
@@ -64,16 +68,16 @@ impl<'a> Reading<'a> {
         if let Reading::Unusable(fault) = self { Some(fault) } else { None }
     }
 
-    /// Whether people should be told that this trigger does not work: a single failed poll is none of their business
-    /// while the last value is fresh.
+    /// Whether people should be told that this trigger does not work. A single failed poll is none of their business:
+    /// it changes what is served and decided, but is not written anywhere.
     pub fn failing(&self) -> bool {
-        matches!(self, Reading::Unknown { .. } | Reading::Known { aged: Some(_), .. })
+        matches!(self, Reading::Unknown { failing: true, .. } | Reading::Known { failing: true, .. })
     }
 
     /// How its last poll failed.
     pub fn failure(&self) -> Option<&'a Failure> {
         match self {
-            Reading::Known { failure, .. } | Reading::Unknown { failure } => *failure,
+            Reading::Known { failure, .. } | Reading::Unknown { failure, .. } => *failure,
             _ => None,
         }
     }

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// 2^64 divided by the golden ratio: multiples of it fill a circle as evenly as any sequence that does not know its end.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// How far ahead of the pace a new query may be asked, to share a batch with those that came before it.
+const TOGETHER: Duration = Duration::from_secs(1);
+
 /// What queries must have in common to share a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LaneKey {
@@ -91,8 +94,8 @@ impl Lanes {
         if slot.queries.len() >= settings.batch_max {
             room.remove(&index);
         }
-        // Those that come together are asked together.
-        if slot.first <= now.mono {
+        // Those that come together are asked together, but not at the price of the source's pace.
+        if slot.first <= now.mono || slot.first + TOGETHER < first {
             slot.first = first;
         }
         (index, slot.first)

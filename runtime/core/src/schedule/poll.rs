@@ -125,6 +125,14 @@ impl Poll {
         self.answer.is_none() && self.trouble.failure.is_none()
     }
 
+    /// Whether what went wrong is worth telling once there is no fresh value any more: it went wrong more than once, or
+    /// it will not mend itself, or there is no usable value left.
+    pub(crate) fn lasting(&self, now: Mono) -> bool {
+        let hopeless = self.trouble.failure.as_ref().is_some_and(|failure| hopeless(failure.kind));
+        let usable = self.answer.as_ref().is_some_and(|answer| now <= answer.usable_until);
+        self.trouble.attempts > 1 || hopeless || !usable
+    }
+
     /// Takes an answer.
     pub(crate) fn answered(&mut self, sample: Sample, wall: Wall, settings: &Settings) {
         let ages = freshness(self.period(), settings);
@@ -152,7 +160,7 @@ impl Poll {
     pub(crate) fn failed(&mut self, failure: Failure, settings: &Settings) -> Duration {
         self.trouble.attempts = self.trouble.attempts.saturating_add(1);
         let retry_after = failure.retry_after.unwrap_or_default().min(settings.failure_cap);
-        let hopeless = matches!(failure.kind, FailureKind::Invalid | FailureKind::Auth);
+        let hopeless = hopeless(failure.kind);
         self.trouble.failure = Some(failure);
         let attempts = if self.trouble.alone >= ALONE_MAX {
             self.trouble.alone - ALONE_MAX + 2
@@ -175,6 +183,11 @@ impl Poll {
             self.trouble.alone = self.trouble.alone.saturating_add(1);
         }
     }
+}
+
+/// Failures that only a person can mend.
+fn hopeless(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::Invalid | FailureKind::Auth)
 }
 
 /// How long an answer may be used, for values that are averaged; others may be used while fresh.

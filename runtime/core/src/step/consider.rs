@@ -39,7 +39,7 @@ impl Core {
             tracked.write_refusal(now, out);
         } else if now.mono >= tracked.since + UNCLAIMED {
             let key = tracked.key.clone();
-            return self.gone(&key);
+            return self.forget(&key);
         }
         self.arm(index, now);
     }
@@ -190,14 +190,15 @@ impl Tracked {
         let failure = poll.trouble.failure.as_ref();
         match &poll.answer {
             Some(answer) => {
+                let failing = now > answer.fresh_until && poll.lasting(now);
                 let until = if aim == Aim::Value { answer.fresh_until } else { answer.usable_until };
                 if now > until {
-                    return Reading::Unknown { failure };
+                    return Reading::Unknown { failure, failing };
                 }
                 let aged = (now > answer.fresh_until).then(|| now.since(answer.sample.observed));
-                Reading::Known { sample: &answer.sample, metrics, aged, failure }
+                Reading::Known { sample: &answer.sample, metrics, aged, failure, failing }
             }
-            None if failure.is_some() => Reading::Unknown { failure },
+            None if failure.is_some() => Reading::Unknown { failure, failing: true },
             None => Reading::Waiting,
         }
     }

@@ -59,10 +59,25 @@ impl Core {
         self.touch(index);
     }
 
-    /// An object is gone, and all that was known about it.
-    pub(super) fn gone(&mut self, key: &WorkloadKey) {
-        let Some(index) = self.places.remove(key) else { return };
+    /// An object is gone. What was seen may already be of the one that comes next under its name, since the watches and
+    /// the objects come on different ways: that is kept until it is claimed, or for a while.
+    pub(super) fn gone(&mut self, key: &WorkloadKey, now: Now) {
+        let stored = self.place(key).and_then(|index| self.workloads.get(index as usize)).and_then(Tracked::bequest);
+        self.forget(key);
+        if let Some(stored) = stored {
+            let index = self.place_for(key, now.mono);
+            if let Some(tracked) = self.tracked(index) {
+                tracked.stored = stored;
+            }
+            self.touch(index);
+        }
+    }
+
+    /// Drops all that is known under a name.
+    pub(super) fn forget(&mut self, key: &WorkloadKey) {
+        let Some(index) = self.place(key) else { return };
         self.clear_board(index);
+        self.places.remove(key);
         self.wakes.set(index, None);
         let Some(tracked) = self.workloads.try_remove(index as usize) else { return };
         self.touched.retain(|other| *other != index);
@@ -77,7 +92,7 @@ impl Core {
     fn place_of(&mut self, key: &WorkloadKey, uid: &Text, now: Now) -> u32 {
         let other = |tracked: &Tracked| !tracked.uid.is_empty() && tracked.uid != *uid;
         if self.place(key).and_then(|index| self.workloads.get(index as usize)).is_some_and(other) {
-            self.gone(key);
+            self.gone(key, now);
         }
         let index = self.place_for(key, now.mono);
         if let Some(tracked) = self.tracked(index) {

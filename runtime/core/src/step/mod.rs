@@ -26,7 +26,7 @@ impl Core {
             Msg::Upsert(workload) => self.upsert(*workload, now, out),
             Msg::Refused { key, uid, generation, fault } => self.refused(&key, uid, generation, fault, now),
             Msg::Deleting(key) => self.deleting(&key, now),
-            Msg::Gone(key) => self.gone(&key),
+            Msg::Gone(key) => self.gone(&key, now),
             Msg::Seen(key, seen) => self.seen(&key, seen, now),
             Msg::Outcomes(batch, outcomes) => self.outcomes(batch, outcomes, now),
             Msg::BatchEnded(batch) => self.batch_ended(batch, now),

@@ -42,7 +42,7 @@ impl Core {
         let Some(tracked) = self.tracked(index) else { return };
         let seed = tracked.seed();
         match (kind, result) {
-            (WriteKind::Scale, WriteResult::Done(version)) => tracked.scaled(version, out),
+            (WriteKind::Scale, WriteResult::Done(version)) => tracked.scaled(version, now.mono, out),
             (WriteKind::Hpa, WriteResult::Done(version)) => tracked.hpa_written(version, now.mono),
             (WriteKind::Hpa, WriteResult::Gone) => tracked.hpa_gone(),
             (WriteKind::Meta, WriteResult::Done(version)) => tracked.meta_written(version),
@@ -114,7 +114,7 @@ impl Tracked {
         self.stored.target = Some(target);
     }
 
-    fn scaled(&mut self, stored: Option<Text>, out: &mut Out) {
+    fn scaled(&mut self, stored: Option<Text>, now: Mono, out: &mut Out) {
         let Some(flight) = self.desks.scale.done() else { return };
         if let Some(TargetSeen::Found { spec, version, .. }) = &mut self.stored.target {
             *spec = flight.to;
@@ -123,6 +123,8 @@ impl Tracked {
             }
         }
         let ScaleFlight { from, to, text } = flight;
+        let behavior = self.hpa.as_ref().and_then(|shape| shape.as_ref()).and_then(|shape| shape.behavior.as_ref());
+        self.memory.algorithm.scaled(behavior, from, to, now);
         if self.deleting.is_some() || (from != 0 && to != 0 && !self.crosses_idle(from, to)) {
             return;
         }
