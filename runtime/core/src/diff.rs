@@ -5,7 +5,7 @@ use crate::failure::{Fault, Reason};
 use crate::key::{TargetRef, Text};
 use crate::time::Wall;
 use crate::workload::{Ask, Declared, Hold, Trigger, Workload};
-use crate::write::{Condition, HpaOp, HpaSeen, HpaShape, StatusView, TargetSeen};
+use crate::write::{Condition, HpaOp, HpaSeen, HpaShape, StatusView};
 use std::collections::BTreeMap;
 
 /// What should become of the HPA.
@@ -71,7 +71,8 @@ pub(crate) struct StatusFacts<'a> {
     pub(crate) readings: &'a [Reading<'a>],
     pub(crate) decision: &'a Decision,
     pub(crate) ready: Condition,
-    pub(crate) target: Option<&'a TargetSeen>,
+    /// The target's replicas when it was first seen.
+    pub(crate) original_replicas: Option<u32>,
     pub(crate) hpa: Option<&'a HpaSeen>,
     /// The HPA has been unable to scale for long enough to say so.
     pub(crate) hpa_trouble: bool,
@@ -98,9 +99,7 @@ pub(crate) fn status(facts: &StatusFacts<'_>, stored: &StatusView) -> StatusView
     if !same_kind(stored.target.as_ref(), &declared.target) && !declared.target.resource.is_empty() {
         wanted.target = Some(declared.target.clone());
     }
-    if let (None, Some(TargetSeen::Found { spec, .. })) = (stored.original_replicas, facts.target) {
-        wanted.original_replicas = Some(*spec);
-    }
+    wanted.original_replicas = stored.original_replicas.or(facts.original_replicas);
     wanted.last_active = last_active(facts, stored);
     wanted.paused_replicas = match pause.all {
         Some(Hold::At(replicas)) => Some(replicas),

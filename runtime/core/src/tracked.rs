@@ -21,6 +21,8 @@ pub(crate) struct Tracked {
     /// The object as it is now cannot be lowered.
     pub(crate) refused: Option<Fault>,
     pub(crate) deleting: Option<Deleting>,
+    /// The target's replicas when it was first seen, before anything was done to them.
+    pub(crate) original_replicas: Option<u32>,
     pub(crate) stored: Stored,
     pub(crate) memory: Memory,
     /// The object's own record was seen, and with it what was stored about its past.
@@ -69,6 +71,7 @@ impl Tracked {
             workload: None,
             refused: None,
             deleting: None,
+            original_replicas: None,
             stored: Stored::default(),
             memory: Memory::default(),
             taken_over: false,

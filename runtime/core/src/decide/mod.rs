@@ -6,11 +6,14 @@
 mod because;
 mod direct;
 mod reading;
+#[cfg(test)]
+mod tests;
 
 pub use because::Because;
 pub use reading::{Activity, Reading, activity, metric_active};
 
 use crate::algorithm;
+use crate::failure::Fault;
 use crate::time::{Now, Wall};
 use crate::workload::{Behavior, Engine, Hold, Workload};
 use crate::write::TargetSeen;
@@ -23,6 +26,8 @@ pub struct Facts<'a> {
     pub workload: &'a Workload,
     /// What its triggers say, one each, same order.
     pub readings: &'a [Reading<'a>],
+    /// Why the object as a whole must be left alone, whatever its triggers say.
+    pub fault: Option<&'a Fault>,
     /// Its target; `None`: not seen yet.
     pub target: Option<&'a TargetSeen>,
     /// What was stored about its past is known. Without it nothing is scaled in: the cooldown may not be over.
@@ -120,7 +125,7 @@ impl Chosen {
 fn choose(facts: &Facts<'_>, activity: Activity, memory: &Memory) -> Chosen {
     let declared = &*facts.workload.declared;
     let bounds = declared.bounds;
-    if let Some(fault) = &facts.workload.fault {
+    if let Some(fault) = facts.fault {
         return Chosen::leave(Because::Fault(fault.message.clone()));
     }
     let current = match facts.target {

@@ -98,7 +98,11 @@ pub fn activity(readings: &[Reading<'_>]) -> Activity {
         }
         external += 1;
     }
-    if external == 0 && !readings.is_empty() { Activity::Active } else { sum }
+    match (external, readings.is_empty()) {
+        (_, true) => Activity::Waiting,
+        (0, false) => Activity::Active,
+        _ => sum,
+    }
 }
 
 pub(super) fn first_active(facts: &Facts<'_>) -> Option<u16> {

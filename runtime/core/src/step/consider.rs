@@ -244,20 +244,21 @@ impl Tracked {
         let workload = self.workload.as_ref()?;
         let readings = self.readings(schedule, now.mono);
         let target = self.stored.target.as_ref();
+        let (hpa, conflict) = match self.hpa_step(&readings, now.mono) {
+            Ok(op) => (op, None),
+            Err(fault) => (None, Some(fault)),
+        };
+        let fault = self.fault().or(conflict.as_ref());
         let decision = decide(&Facts {
             workload,
             readings: &readings,
+            fault,
             target,
             past_known: self.local() || self.stored.record.is_some(),
             memory: &self.memory,
             behavior: self.hpa.as_ref().and_then(|shape| shape.as_ref()).and_then(|shape| shape.behavior.as_ref()),
             now,
         });
-        let (hpa, conflict) = match self.hpa_step(&readings, now.mono) {
-            Ok(op) => (op, None),
-            Err(fault) => (None, Some(fault)),
-        };
-        let fault = self.fault().or(conflict.as_ref());
         let record = self.stored.record.as_ref();
         let meta = fault.is_none() && record.is_some_and(|record| !record.finalizer || !record.label);
         let status = record.and_then(|record| {
@@ -271,7 +272,7 @@ impl Tracked {
                 readings: &readings,
                 decision: &decision,
                 ready: health.ready(told),
-                target,
+                original_replicas: self.original_replicas,
                 hpa: self.stored.hpa.as_ref(),
                 hpa_trouble: self.hpa_trouble.is_some_and(|since| now.mono >= since + settings.hpa_trouble),
                 flush,

@@ -67,6 +67,9 @@ impl Core {
         if let Some(stored) = stored {
             let index = self.place_for(key, now.mono);
             if let Some(tracked) = self.tracked(index) {
+                if let Some(TargetSeen::Found { spec, .. }) = &stored.target {
+                    tracked.original_replicas = Some(*spec);
+                }
                 tracked.stored = stored;
             }
             self.touch(index);

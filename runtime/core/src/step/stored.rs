@@ -111,6 +111,9 @@ impl Tracked {
         {
             return;
         }
+        if let (None, TargetSeen::Found { spec, .. }) = (self.original_replicas, &target) {
+            self.original_replicas = Some(*spec);
+        }
         self.stored.target = Some(target);
     }
 

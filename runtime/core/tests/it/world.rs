@@ -418,6 +418,11 @@ impl World {
         self.in_flight.clear();
     }
 
+    /// What is being written now is never acknowledged.
+    pub(crate) fn lose_writes(&mut self) {
+        self.writing.clear();
+    }
+
     /// Forgets what was written, told and asked so far.
     pub(crate) fn forget(&mut self) {
         self.writes.clear();

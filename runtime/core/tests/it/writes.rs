@@ -61,6 +61,8 @@ fn slow_watches_and_slow_writes_make_no_difference() {
         world.run(600.0);
         // A poll that takes longer than the object may take to settle is told in a second status.
         let statuses = 1 + usize::from(poll_ms > 5000);
+        let status = &world.held.values().next().unwrap().record.status;
+        assert_eq!(status.original_replicas, Some(0), "what it was before we came");
         assert_eq!(world.count(WriteKind::Status), statuses, "{write_ms} {watch_ms} {poll_ms}: {:#?}", world.writes);
         assert_eq!(
             (world.count(WriteKind::Hpa), world.count(WriteKind::Meta), world.count(WriteKind::Scale)),
@@ -166,6 +168,7 @@ fn a_renamed_hpa_is_deleted_and_created() {
 #[test]
 fn somebody_elses_hpa_is_left_alone_unless_it_is_handed_over() {
     let mut world = World::new();
+    world.set("q", 1.0);
     let mut named = object("web").queue("q");
     (named.declared.hpa.name, named.declared.hpa.named) = ("mine".into(), true);
     let key = world.apply(named.clone(), 1);
@@ -176,6 +179,11 @@ fn somebody_elses_hpa_is_left_alone_unless_it_is_handed_over() {
     world.set_hpa(&key, |hpa| hpa.as_mut().unwrap().shape.max = 3);
     world.run(30.0);
     assert_eq!(world.ready(&key), (Tri::No, "ConflictingHpa".into()));
+    world.set("q", 0.0);
+    world.run(300.0);
+    assert_eq!(world.replicas(&key), 1, "neither HPA nor replicas are touched");
+    world.set("q", 1.0);
+    world.run(40.0);
     assert_eq!(world.count(WriteKind::Hpa), 0);
     named.declared.annotations.insert("scaledobject.keda.sh/transfer-hpa-ownership".into(), "true".into());
     world.change(named);
@@ -234,8 +242,11 @@ fn a_write_whose_end_is_never_told_is_given_up() {
     world.write_takes = Duration::from_secs(100_000);
     world.run(1.0);
     world.forget();
-    world.run(59.0);
+    world.run(58.0);
     assert_eq!(world.count(WriteKind::Hpa), 0);
+    world.lose_writes();
+    world.run(5.0);
+    assert_eq!(world.count(WriteKind::Hpa), 1, "and tried again");
 }
 
 #[test]
