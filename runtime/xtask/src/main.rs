@@ -1,5 +1,6 @@
 //! The repository's tasks: `cargo xtask demo`, `cargo xtask test`, and what they are made of. One module a task.
 mod bench;
+mod chart;
 mod cluster;
 mod codegen;
 mod demo;
@@ -31,6 +32,8 @@ enum Task {
     Scalers(scalers::Args),
     /// Regenerate generated files; with --check, fail when one is out of date
     Codegen(codegen::Args),
+    /// Check that the Helm chart renders to the same objects as the plain manifests of deploy/
+    Chart(chart::Args),
     /// Check the rules of the repository: dependency arrows, where things may be named
     Tidy(tidy::Args),
     /// Benchmarks; one JSON line per figure with --output json
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         Task::Cluster(args) => cluster::run(args),
         Task::Scalers(args) => scalers::run(args),
         Task::Codegen(args) => codegen::run(args),
+        Task::Chart(args) => chart::run(args),
         Task::Tidy(args) => tidy::run(args),
         Task::Bench(args) => bench::run(args),
     }
