@@ -130,6 +130,7 @@ fn hash(module: &Path) -> Result<String> {
 /// Builds into a folder beside `home` and renames it when done, so that nobody ever sees half a build.
 fn build(module: &Path, cache: &Path, home: &Path) -> Result<()> {
     let go = go_program(module)?;
+    remove_halves(cache);
     let half = cache.join(format!("building-{}", std::process::id()));
     std::fs::create_dir_all(&half)?;
     let begun = Instant::now();
@@ -147,6 +148,15 @@ fn build(module: &Path, cache: &Path, home: &Path) -> Result<()> {
     result?;
     eprintln!("==> control plane built in {} s: {}", begun.elapsed().as_secs(), home.display());
     Ok(())
+}
+
+/// Removes what builds that were killed have left. We hold the lock, so none of them is under way.
+fn remove_halves(cache: &Path) {
+    for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("building-") {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn compile(go: &Path, module: &Path, binary: &Path, begun: Instant) -> Result<()> {
