@@ -11,8 +11,8 @@ mod material;
 mod table;
 mod target;
 mod tell;
-#[cfg(test)]
-mod tests;
+
+
 mod uses;
 
 pub(crate) use blob::{Content, FetchKey, Fetched};

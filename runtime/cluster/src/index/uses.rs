@@ -117,7 +117,7 @@ mod tests {
         let user = WorkloadKey::scaled_object("n", "a");
         let mut users = Users::default();
         let (none, both, one) = (BTreeSet::new(), BTreeSet::from([1, 2]), BTreeSet::from([2]));
-        assert_eq!(users.replace(&user, &none, &both), vec![]);
+        assert_eq!(users.replace(&user, &none, &both), Vec::<i32>::new());
         assert_eq!(users.replace(&user, &both, &one), vec![1]);
         assert!(users.is_used(&2) && !users.is_used(&1));
     }

@@ -1,1 +1,6 @@
-//! The edge against an API server that remembers every request.
+//! The edge against an API server that remembers every request: one too many fails a test.
+mod edge;
+mod server;
+mod small;
+mod watch;
+mod write;

@@ -50,6 +50,8 @@ struct State {
     /// Answers for requests to come, by the line that they begin with; used up one by one.
     troubles: Vec<(String, u16)>,
     agents: Vec<String>,
+    /// Resources by group and version.
+    kinds: BTreeMap<String, Value>,
 }
 
 pub(crate) struct ApiServer {
@@ -74,7 +76,7 @@ impl ApiServer {
     pub(crate) async fn start() -> ApiServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = State { objects: BTreeMap::new(), version: 100, asked: vec![], troubles: vec![], agents: vec![] };
+        let state = State { objects: BTreeMap::new(), version: 100, asked: vec![], troubles: vec![], agents: vec![], kinds: BTreeMap::new() };
         let state = Arc::new(Mutex::new(state));
         let (events, _) = broadcast::channel(10_000);
         let (held, _) = watch::channel(Vec::new());
@@ -154,6 +156,11 @@ impl ApiServer {
 
     pub(crate) fn agents(&self) -> Vec<String> {
         self.state.lock().unwrap().agents.clone()
+    }
+
+    /// What discovery tells of a group's version.
+    pub(crate) fn serve_kind(&self, group_version: &str, resources: Value) {
+        self.state.lock().unwrap().kinds.insert(group_version.to_owned(), resources);
     }
 
     /// The next request whose line begins so gets this status.
@@ -254,7 +261,13 @@ impl Handler {
         if let Some(code) = trouble {
             return failure(code, "Trouble");
         }
-        let Some(target) = target else { return failure(404, "NotFound") };
+        let Some(target) = target else {
+            let known = line.strip_prefix("get /apis/").and_then(|of| self.state.lock().unwrap().kinds.get(of).cloned());
+            return match known {
+                Some(resources) => ok(&json!({ "kind": "APIResourceList", "groupVersion": "any", "resources": resources })),
+                None => failure(404, "NotFound"),
+            };
+        };
         let accept = head.headers.get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         let partial = accept.contains("PartialObjectMetadata");
         match verb {
