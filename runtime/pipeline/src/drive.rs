@@ -4,12 +4,12 @@ use crate::clock::Clock;
 use crate::metrics::{Metrics, OutcomeLabel};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use windlass_core::message::{Batch, BatchId, Msg, Out, QueryId};
 use windlass_core::port::{Poller, Report, Writer};
 use windlass_core::sample::Outcome;
 use windlass_core::view::View;
-use windlass_core::{Core, WorkloadKey};
+use windlass_core::{Core, Now, WorkloadKey};
 
 /// How many messages are handled before batches and writes leave.
 const ROUND: usize = 512;
@@ -45,21 +45,50 @@ impl Watcher {
     }
 }
 
+/// How often a beat is asked for.
+const BEAT: Duration = Duration::from_secs(10);
+
+impl Watcher {
+    /// Tells, from time to time, that the core still answers: the last moment at which it did.
+    pub async fn beat(self, tell: watch::Sender<Now>, clock: Clock) {
+        let nobody = WorkloadKey::scaled_object("", "");
+        loop {
+            let (answer, answered) = oneshot::channel();
+            if self.0.send((nobody.clone(), answer)).await.is_err() || answered.await.is_err() {
+                return;
+            }
+            tell.send_replace(clock.now());
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+}
+
 /// The driving task, ready to run.
 pub struct Driver {
     drive: Drive,
-    inbox: mpsc::Receiver<Msg>,
-    own: mpsc::WeakSender<Msg>,
+    inbox: Inbox,
     questions: mpsc::Receiver<(WorkloadKey, oneshot::Sender<Option<View>>)>,
 }
 
+/// The core's end of its inbox.
+pub struct Inbox {
+    messages: mpsc::Receiver<Msg>,
+    own: mpsc::WeakSender<Msg>,
+}
+
+/// The core's one inbox, bounded, and the way into it. It exists before the core, since those who write for the core
+/// answer through it.
+pub fn inbox() -> (mpsc::Sender<Msg>, Inbox) {
+    let (sender, messages) = mpsc::channel(crate::INBOX);
+    let own = sender.downgrade();
+    (sender, Inbox { messages, own })
+}
+
 impl Drive {
-    /// The task, the inbox that feeds it, and the way to ask it. The task ends when all senders of the inbox are gone.
-    pub fn driver(self) -> (Driver, mpsc::Sender<Msg>, Watcher) {
-        let (sender, inbox) = mpsc::channel(crate::INBOX);
+    /// The task, and the way to ask it. The task ends when all senders of the inbox are gone.
+    pub fn driver(self, inbox: Inbox) -> (Driver, Watcher) {
         let (ask, questions) = mpsc::channel(64);
-        let own = sender.downgrade();
-        (Driver { drive: self, inbox, own, questions }, sender, Watcher(ask))
+        (Driver { drive: self, inbox, questions }, Watcher(ask))
     }
 }
 
@@ -76,7 +105,7 @@ impl Driver {
                 Some((key, tell)) = self.questions.recv() => {
                     let _ = tell.send(self.drive.core.view(&key));
                 }
-                count = self.inbox.recv_many(&mut messages, ROUND) => {
+                count = self.inbox.messages.recv_many(&mut messages, ROUND) => {
                     if count == 0 {
                         return;
                     }
@@ -114,6 +143,7 @@ impl Driver {
 
     fn count(&self, message: &Msg) {
         let Msg::Outcomes(_, outcomes) = message else { return };
+        self.drive.metrics.answers.inc_by(outcomes.len() as u64);
         for (_, outcome) in outcomes {
             let outcome = match outcome {
                 Outcome::Ready(..) => "ready",
@@ -126,7 +156,7 @@ impl Driver {
 
     /// Starts a batch in a task of its own.
     fn poll(&self, batch: Batch) {
-        let Some(inbox) = self.own.upgrade() else { return };
+        let Some(inbox) = self.inbox.own.upgrade() else { return };
         let (poller, metrics) = (self.drive.poller.clone(), self.drive.metrics.clone());
         tokio::spawn(async move {
             metrics.batches.inc();
@@ -183,4 +213,3 @@ async fn run_batch(poller: Arc<dyn Poller>, batch: Batch, inbox: mpsc::Sender<Ms
     }
     let _ = inbox.send(Msg::BatchEnded(id)).await;
 }
-

@@ -12,7 +12,7 @@ mod metrics;
 mod prepare;
 
 pub use clock::Clock;
-pub use drive::{Drive, Driver, Watcher};
+pub use drive::{Drive, Driver, Inbox, Watcher, inbox};
 pub use metrics::Metrics;
 pub use prepare::{Prepare, prepare};
 

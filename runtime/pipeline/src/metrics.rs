@@ -18,6 +18,8 @@ pub struct OutcomeLabel {
 pub struct Metrics {
     /// Query outcomes by kind.
     pub outcomes: Family<OutcomeLabel, Counter>,
+    /// Queries that were answered, one way or another.
+    pub answers: Counter,
     /// Batches in flight.
     pub batches: Gauge,
     /// Seconds that a batch took.
@@ -35,6 +37,7 @@ impl Metrics {
     pub fn new(registry: &mut Registry) -> Metrics {
         let metrics = Metrics {
             outcomes: Family::default(),
+            answers: Counter::default(),
             batches: Gauge::default(),
             batch_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
             messages: Counter::default(),
@@ -42,10 +45,15 @@ impl Metrics {
             prepared: Counter::default(),
         };
         registry.register("windlass_query_outcomes", "Queries by outcome", metrics.outcomes.clone());
+        registry.register("windlass_query_answers", "Queries answered, one way or another", metrics.answers.clone());
         registry.register("windlass_batches_in_flight", "Batches being polled", metrics.batches.clone());
         registry.register("windlass_batch_seconds", "Time from start to end of a batch", metrics.batch_seconds.clone());
         registry.register("windlass_core_messages", "Messages handled by the core", metrics.messages.clone());
-        registry.register("windlass_core_round_seconds", "Time the core was busy per round", metrics.round_seconds.clone());
+        registry.register(
+            "windlass_core_round_seconds",
+            "Time the core was busy per round",
+            metrics.round_seconds.clone(),
+        );
         registry.register("windlass_objects_prepared", "Objects resolved and configured", metrics.prepared.clone());
         metrics
     }

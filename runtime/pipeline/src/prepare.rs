@@ -199,9 +199,7 @@ async fn chunk(
 fn index_of(open: &[Option<Open>], (object, external): Place) -> u16 {
     open.get(object)
         .and_then(Option::as_ref)
-        .and_then(|o| {
-            o.intake.declared.triggers.iter().filter(|t| matches!(t.ask, Ask::External { .. })).nth(external)
-        })
+        .and_then(|o| o.intake.declared.triggers.iter().filter(|t| matches!(t.ask, Ask::External { .. })).nth(external))
         .map_or(0, |trigger| trigger.index)
 }
 

@@ -189,6 +189,11 @@ pub(crate) struct Try {
     pub(crate) output: Output,
 }
 
+/// A folder for what need not outlive this machine's next start.
+pub(crate) fn temporary_folder(name: &str) -> PathBuf {
+    std::env::temp_dir().join(name)
+}
+
 impl Components {
     /// The folder of scalers.
     pub(crate) fn folder(&self) -> PathBuf {
@@ -199,7 +204,20 @@ impl Components {
     }
 }
 
+impl Components {
+    /// This very program: it compiles components in a child of itself.
+    pub(crate) fn program(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+}
+
 impl Operator {
+    /// Who we are among several: the pod's name, or the host's with the process number.
+    pub(crate) fn instance(&self) -> String {
+        let pod = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
+        format!("{}_{}", if pod.is_empty() { "windlass-operator" } else { &pod }, std::process::id())
+    }
+
     /// [`Operator::read_interval_s`] as a duration.
     pub(crate) fn read_interval(&self) -> Duration {
         Duration::from_secs(self.read_interval_s.max(1))

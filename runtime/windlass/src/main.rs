@@ -1,1 +1,32 @@
-fn main() {}
+//! The `windlass` binary: it wires the stages and does nothing else.
+mod args;
+mod components;
+mod local;
+mod operator;
+mod scaler;
+mod table;
+mod telemetry;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Every TLS user of the process takes this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Err(error) = telemetry::start(&arguments.log) {
+        eprintln!("error: {error:#}");
+        return ExitCode::from(2);
+    }
+    let done = match arguments.command {
+        Command::Operator(operator) => operator::run(*operator),
+        Command::Local(local) => local::run(local),
+        Command::Scaler(scaler) => scaler::run(scaler),
+        Command::CompileComponent => windlass_host::compile_child().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,6 +1,5 @@
 //! Targets of local mode: a set of copies of a command on this machine. Takes the core's scale writes as the cluster
 //! crate does in a cluster, and tells what it sees the same way.
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -9,22 +8,25 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use windlass_api::local::Process;
+use windlass_core::Text;
 
-/// The command of a set.
+/// A set and where its copies' output goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Set {
-    /// Its name.
-    pub(crate) name: String,
-    /// Program and arguments.
-    pub(crate) command: Vec<String>,
-    /// Further environment.
-    pub(crate) env: BTreeMap<String, String>,
-    /// Working directory.
-    pub(crate) directory: PathBuf,
-    /// How long a copy has between the request to stop and being killed.
-    pub(crate) grace: Duration,
-    /// Where its copies' output goes.
+    /// What the user wrote.
+    pub(crate) process: Process,
+    /// A file; copies append to it.
     pub(crate) output: PathBuf,
+}
+
+/// Namespace and name of a set.
+pub(crate) type SetKey = (Text, Text);
+
+impl Set {
+    fn key(&self) -> SetKey {
+        (self.process.namespace.clone(), self.process.name.clone())
+    }
 }
 
 /// How many copies run, and how many were asked for.
@@ -47,9 +49,9 @@ pub(crate) struct Processes {
 const RESTART: Duration = Duration::from_secs(1);
 
 impl Processes {
-    /// Starts a set with no copies; `counts` hears of every change.
-    pub(crate) fn start(set: Set, counts: mpsc::UnboundedSender<(String, Count)>) -> Processes {
-        let (wanted, receiver) = watch::channel(0);
+    /// Starts a set with the copies that it wants to begin with; `counts` hears of every change.
+    pub(crate) fn start(set: Set, counts: mpsc::UnboundedSender<(SetKey, Count)>) -> Processes {
+        let (wanted, receiver) = watch::channel(set.process.replicas);
         let task = tokio::spawn(run(set, receiver, counts));
         Processes { wanted, task }
     }
@@ -66,7 +68,7 @@ impl Processes {
     }
 }
 
-async fn run(set: Set, mut wanted: watch::Receiver<u32>, counts: mpsc::UnboundedSender<(String, Count)>) {
+async fn run(set: Set, mut wanted: watch::Receiver<u32>, counts: mpsc::UnboundedSender<(SetKey, Count)>) {
     let set = Arc::new(set);
     let number = Arc::new(AtomicU32::new(0));
     let mut stops: Vec<watch::Sender<bool>> = Vec::new();
@@ -89,7 +91,7 @@ async fn run(set: Set, mut wanted: watch::Receiver<u32>, counts: mpsc::Unbounded
         let count = Count { wanted: want, running: u32::try_from(copies.len()).unwrap_or(u32::MAX) };
         if told != Some(count) {
             told = Some(count);
-            let _ = counts.send((set.name.clone(), count));
+            let _ = counts.send((set.key(), count));
         }
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { break },
@@ -100,7 +102,7 @@ async fn run(set: Set, mut wanted: watch::Receiver<u32>, counts: mpsc::Unbounded
         stop.send_replace(true);
     }
     while copies.join_next().await.is_some() {}
-    let _ = counts.send((set.name.clone(), Count::default()));
+    let _ = counts.send((set.key(), Count::default()));
 }
 
 /// Keeps one copy running until it is asked to stop.
@@ -109,7 +111,7 @@ async fn keep(set: Arc<Set>, number: u32, mut stopped: watch::Receiver<bool>) {
         let mut child = match spawn(&set, number) {
             Ok(child) => child,
             Err(error) => {
-                tracing::error!(process_set = %set.name, %error, "cannot start a copy; trying again");
+                tracing::error!(process_set = %set.process.name, %error, "cannot start a copy; trying again");
                 tokio::select! {
                     () = tokio::time::sleep(RESTART) => continue,
                     _ = stopped.changed() => return,
@@ -118,14 +120,14 @@ async fn keep(set: Arc<Set>, number: u32, mut stopped: watch::Receiver<bool>) {
         };
         tokio::select! {
             ended = child.wait() => {
-                tracing::warn!(process_set = %set.name, copy = number, ?ended, "a copy ended by itself; starting it again");
+                tracing::warn!(process_set = %set.process.name, copy = number, ?ended, "a copy ended by itself; starting it again");
                 tokio::select! {
                     () = tokio::time::sleep(RESTART) => {}
                     _ = stopped.changed() => {}
                 }
             }
             _ = stopped.changed() => {
-                stop(&mut child, set.grace).await;
+                stop(&mut child, set.process.stop_grace).await;
             }
         }
     }
@@ -133,15 +135,16 @@ async fn keep(set: Arc<Set>, number: u32, mut stopped: watch::Receiver<bool>) {
 
 fn spawn(set: &Set, number: u32) -> std::io::Result<Child> {
     let (program, arguments) = set
+        .process
         .command
         .split_first()
         .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidInput, "spec.command is empty"))?;
     let output = std::fs::OpenOptions::new().create(true).append(true).open(&set.output)?;
     Command::new(program)
         .args(arguments)
-        .envs(&set.env)
+        .envs(&set.process.env)
         .env("WINDLASS_COPY", number.to_string())
-        .current_dir(&set.directory)
+        .current_dir(&set.process.directory)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)

@@ -1,0 +1,67 @@
+//! The host of components, from flags.
+use crate::args::Components;
+use anyhow::{Context, bail};
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use windlass_core::resolve::ProcessKey;
+use windlass_host::{Egress, Host, HostOptions, Limits};
+use windlass_pipeline::Clock;
+
+/// Guest instances at the same time.
+const INSTANCES: u32 = 128;
+
+/// Whom scalers may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Never loopback: in a cluster that is our own pod.
+    Cluster,
+    /// Loopback too: local mode, tests, trying a scaler.
+    Local,
+}
+
+/// The key of this process's fingerprints: random, never stored.
+pub(crate) fn process_key() -> anyhow::Result<ProcessKey> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    Ok(ProcessKey::new(bytes))
+}
+
+/// Loads every component of the folder. One that cannot be loaded is logged and left out: its triggers say so.
+pub(crate) async fn load(host: &Arc<Host>, components: &Components) -> anyhow::Result<()> {
+    let folder = components.folder();
+    let loaded = host.load_directory(&folder).await.with_context(|| {
+        format!(
+            "no scalers in {}: build them with `cargo xtask scalers`, or name their folder by --scalers",
+            folder.display()
+        )
+    })?;
+    if loaded == 0 {
+        bail!(
+            "no scalers in {}: build them with `cargo xtask scalers`, or name their folder by --scalers",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// A host without components.
+pub(crate) fn host(
+    components: &Components,
+    reach: Reach,
+    clock: Clock,
+    registry: &mut Registry,
+) -> anyhow::Result<Host> {
+    let denied =
+        components.deny_egress.iter().map(|range| range.parse().context("--deny-egress")).collect::<Result<_, _>>()?;
+    let host = Host::new(HostOptions {
+        limits: Limits::default(),
+        egress: Egress { allow_loopback: reach == Reach::Local, denied },
+        ca_dirs: components.ca_dirs.clone(),
+        cache: components.cache.clone(),
+        compiler: if components.compile_in_process { None } else { components.program() },
+        clock: Arc::new(move || clock.now()),
+        metrics: windlass_host::Metrics::new(registry),
+        instances: INSTANCES,
+    })?;
+    Ok(host)
+}

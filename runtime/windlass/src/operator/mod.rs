@@ -1,0 +1,212 @@
+//! `windlass operator`: the stages, wired. One constructor a stage; every rule is elsewhere.
+mod certificate;
+mod trust;
+
+use crate::args::Operator as Arguments;
+use crate::components::{self, Reach};
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options};
+use windlass_core::message::Msg;
+use windlass_core::settings::Settings;
+use windlass_core::{Board, Core};
+use windlass_host::Host;
+use windlass_pipeline::{Clock, Drive, Prepare};
+use windlass_serve::{
+    Access, AccessOptions, Authenticator, ExternalMetrics, Gate, Health, Limits, Readiness, serve_health, server_config,
+};
+
+/// The core counts as stuck when it has not handled a message for so long.
+const STUCK: Duration = Duration::from_secs(120);
+
+/// Runs the command.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(operator(arguments))
+}
+
+/// What all stages share.
+struct Common {
+    arguments: Arguments,
+    clock: Clock,
+    board: Arc<Board>,
+    readiness: Arc<Readiness>,
+    shutdown: CancellationToken,
+}
+
+async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut registry = Registry::default();
+    let shutdown = CancellationToken::new();
+    stop_on_signal(&shutdown)?;
+    let common = Common {
+        arguments,
+        clock: Clock::start(),
+        board: Arc::new(Board::new()),
+        readiness: Arc::new(Readiness::default()),
+        shutdown,
+    };
+    let synced = common.readiness.gate("sync");
+    let host = host(&common, &mut registry)?;
+    let client = client(&common, &mut registry).await?;
+    let pipeline = windlass_pipeline::Metrics::new(&mut registry);
+    let served = windlass_serve::Metrics::new(&mut registry);
+
+    // Both listeners first: a taken port is told at once, and health answers while the rest comes up.
+    let plain = listen(&common.arguments.metrics_bind_address, "--metrics-bind-address").await?;
+    let secure = listen(&common.arguments.secure_bind_address, "--secure-bind-address").await?;
+    let (alive, beat) = watch::channel(common.clock.now());
+    let clock = common.clock;
+    let health = Health {
+        readiness: common.readiness.clone(),
+        alive: Box::new(move || clock.now().mono.since(beat.borrow().mono) < STUCK),
+        registry,
+    };
+    let health = tokio::spawn(serve_health(plain, Arc::new(health), Limits::default(), common.shutdown.clone()));
+
+    components::load(&host, &common.arguments.components).await?;
+    let lease = lease(&common, &client).await?;
+    let api = serve(&common, &client, secure, served).await?;
+    let (inbox, messages) = windlass_pipeline::inbox();
+    let (intake_sender, intake) = mpsc::channel(windlass_pipeline::INTAKE);
+    let cluster = Cluster::start(client, cluster_options(&common), intake_sender, inbox.clone());
+    let key = Arc::new(components::process_key()?);
+    let stage = Prepare { scalers: host.clone(), key, components: host.version(), metrics: pipeline.clone() };
+    tokio::spawn(windlass_pipeline::prepare(stage, intake, inbox.clone()));
+    let settings = Settings { read_interval: common.arguments.read_interval(), ..Settings::default() };
+    let core = Core::new(settings, common.board.clone());
+    let drive =
+        Drive { core, clock: common.clock, poller: host.clone(), writer: cluster.writer.clone(), metrics: pipeline };
+    let (driver, watcher) = drive.driver(messages);
+    tokio::spawn(driver.run());
+    tokio::spawn(watcher.beat(alive, common.clock));
+    tokio::spawn(open_when(cluster.synced.clone(), synced));
+
+    tracing::info!(namespace = %common.arguments.namespace, "running");
+    tokio::select! {
+        () = common.shutdown.cancelled() => tracing::info!("stopping"),
+        () = lost(lease.as_ref()) => tracing::error!("the lease was lost; stopping, since another may act now"),
+    }
+    common.shutdown.cancel();
+    stop(&common, inbox, cluster, lease).await;
+    let _ = tokio::join!(api, health);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// SIGTERM and Ctrl-C stop.
+fn stop_on_signal(shutdown: &CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        shutdown.cancel();
+    });
+    Ok(())
+}
+
+async fn listen(address: &str, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{flag} {address}"))
+}
+
+fn host(common: &Common, registry: &mut Registry) -> anyhow::Result<Arc<Host>> {
+    let reach = if common.arguments.allow_loopback { Reach::Local } else { Reach::Cluster };
+    Ok(Arc::new(components::host(&common.arguments.components, reach, common.clock, registry)?))
+}
+
+async fn client(common: &Common, registry: &mut Registry) -> anyhow::Result<Client> {
+    let options = ClientOptions {
+        kubeconfig: common.arguments.kubeconfig.clone(),
+        qps: common.arguments.kube_api_qps,
+        burst: common.arguments.kube_api_burst,
+        ..ClientOptions::default()
+    };
+    Ok(Client::connect(&options, windlass_cluster::Metrics::new(registry)).await?)
+}
+
+fn cluster_options(common: &Common) -> Options {
+    let arguments = &common.arguments;
+    let named = arguments.watch_namespaces.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+    Options {
+        namespaces: named.map(Into::into).collect(),
+        cluster_object_namespace: arguments.cluster_object_namespace.as_deref().unwrap_or(&arguments.namespace).into(),
+        instance: arguments.instance(),
+        ..Options::new(arguments.namespace.as_str())
+    }
+}
+
+/// Waits for the lease, when we act by one: until then another does.
+async fn lease(common: &Common, client: &Client) -> anyhow::Result<Option<Lease>> {
+    if !common.arguments.leader_elect {
+        return Ok(None);
+    }
+    let options = LeaseOptions::new(common.arguments.namespace.as_str(), common.arguments.instance());
+    let lease = Lease::hold(client.clone(), options);
+    let mut held = lease.held.clone();
+    tracing::info!("waiting for the lease");
+    tokio::select! {
+        waited = held.wait_for(|held| *held) => { waited.context("the lease")?; }
+        () = common.shutdown.cancelled() => {}
+    }
+    Ok(Some(lease))
+}
+
+/// Ends when a lease that was held is lost; never without one.
+async fn lost(lease: Option<&Lease>) {
+    match lease {
+        Some(lease) => {
+            let _ = lease.held.clone().wait_for(|held| !*held).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// The external metrics API, on its own task until shutdown.
+async fn serve(
+    common: &Common,
+    client: &Client,
+    listener: TcpListener,
+    metrics: windlass_serve::Metrics,
+) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    let (certificate, rotation) = certificate::keep(client, &common.arguments, common.clock).await?;
+    tokio::spawn(common.shutdown.clone().run_until_cancelled_owned(rotation));
+    let clock = common.clock;
+    let clock: windlass_serve::Clock = Arc::new(move || clock.now());
+    let review = trust::Review(client.clone());
+    let access = Access::new(review, clock.clone(), metrics.clone(), AccessOptions::default());
+    let authenticator = Authenticator::new(trust::front_proxy(client));
+    let api =
+        ExternalMetrics::new(common.board.clone(), clock, authenticator, access, common.readiness.clone(), metrics);
+    let config = server_config(certificate)?;
+    let served = windlass_serve::serve(listener, config, Arc::new(api), Limits::default(), common.shutdown.clone());
+    Ok(tokio::spawn(served))
+}
+
+async fn open_when(mut synced: watch::Receiver<bool>, gate: Gate) {
+    if synced.wait_for(|synced| *synced).await.is_ok() {
+        gate.open();
+        tracing::info!("synced");
+    }
+}
+
+/// What would be lost is written, within the time for it.
+async fn stop(common: &Common, inbox: mpsc::Sender<Msg>, cluster: Cluster, lease: Option<Lease>) {
+    let deadline = Duration::from_secs(common.arguments.shutdown_s);
+    let _ = inbox.send(Msg::Flush).await;
+    // The core answers at once; its writes go out in the lanes' own order.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let left = cluster.shutdown(deadline).await;
+    if left > 0 {
+        tracing::warn!(left, "not all writes were sent in time");
+    }
+    if let Some(lease) = lease {
+        lease.release(deadline).await;
+    }
+}

@@ -1,0 +1,47 @@
+//! Whom the external metrics API believes: the aggregation layer's certificate, and what the API server says of a user.
+use tokio::sync::watch;
+use windlass_cluster::{Client, access, front_proxy as cluster};
+use windlass_core::port::BoxFuture;
+use windlass_serve::{AccessReview, FrontProxy, ReviewError, User};
+
+/// Asks the API server.
+pub(crate) struct Review(pub(crate) Client);
+
+impl AccessReview for Review {
+    fn review<'a>(&'a self, user: &'a User) -> BoxFuture<'a, Result<bool, ReviewError>> {
+        Box::pin(async move {
+            let uid = user.uid.as_deref().unwrap_or_default();
+            access::review(&self.0, &user.name, uid, &user.groups, &user.extra)
+                .await
+                .map_err(|error| ReviewError(error.to_string()))
+        })
+    }
+}
+
+/// The trust that the cluster's ConfigMap tells, as it changes.
+pub(crate) fn front_proxy(client: &Client) -> watch::Receiver<FrontProxy> {
+    let source = cluster::watch_front_proxy(client);
+    let mut values = source.value.clone();
+    let (tell, told) = watch::channel(FrontProxy::default());
+    tokio::spawn(async move {
+        // Kept: dropping it ends the watch.
+        let _source = source;
+        loop {
+            if let Some(now) = values.borrow_and_update().clone() {
+                tell.send_replace(FrontProxy {
+                    client_ca: String::new(),
+                    request_header_ca: now.client_ca,
+                    allowed_names: now.allowed_names,
+                    username_headers: now.username_headers,
+                    uid_headers: now.uid_headers,
+                    group_headers: now.group_headers,
+                    extra_header_prefixes: now.extra_header_prefixes,
+                });
+            }
+            if values.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    told
+}
