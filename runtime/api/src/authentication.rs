@@ -1,4 +1,5 @@
 //! `keda.sh/v1alpha1` TriggerAuthentication and ClusterTriggerAuthentication: every field of KEDA's schema.
+#![expect(clippy::duplicated_attributes, reason = "false on the columns of derive(CustomResource)")]
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -24,6 +24,16 @@ pub fn definitions() -> Result<Vec<Definition>, serde_json::Error> {
         .map(|crd| {
             let mut value = serde_json::to_value(crd)?;
             settle(&mut value);
+            if let Some(schema) =
+                value.pointer_mut("/spec/versions/0/schema/openAPIV3Schema").and_then(Value::as_object_mut)
+            {
+                schema.remove("title");
+                if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+                    for (field, kind) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
+                        fields.insert(field.into(), json!({ "type": kind }));
+                    }
+                }
+            }
             if let Some(names) = value.pointer_mut("/spec/names").and_then(Value::as_object_mut) {
                 names.insert("listKind".into(), format!("{}List", crd.spec.names.kind).into());
             }

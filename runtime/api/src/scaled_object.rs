@@ -2,6 +2,7 @@
 //!
 //! Enumerations and numbers are kept as wide as JSON allows (`String`, `i64`) although the schema is narrow: an object
 //! that an older schema let through must be refused by [`crate::lower`] alone, and not break the watch for all others.
+#![expect(clippy::duplicated_attributes, reason = "false on the columns of derive(CustomResource)")]
 use crate::behavior::HorizontalPodAutoscalerBehavior;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;

@@ -31,6 +31,9 @@ fn fields(schema: &Value, path: &str, into: &mut BTreeSet<String>) {
 fn all_fields(kind: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     fields(schema(&definition(kind)), "", &mut found);
+    for field in ["apiVersion string", "kind string", "metadata object"] {
+        assert!(found.remove(field), "{field}");
+    }
     found
 }
 
