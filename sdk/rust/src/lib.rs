@@ -34,7 +34,7 @@ pub mod testing;
 mod url;
 
 pub use bindings::windlass::scaler::types::{
-    Credential, Endpoint, Failure, FailureKind, Later, Metric, Metrics, Outcome, Owner, OwnerKind, Plan, Problem, Reading,
+    Credential, Endpoint, Failure, FailureKind, Info, Later, Metric, Metrics, Outcome, Owner, OwnerKind, Plan, Problem, Reading,
     Secrecy, Shape, Tls, Trigger,
 };
 pub use field::{Address, Pairs, Prefixed, Revealed, Sealed};
