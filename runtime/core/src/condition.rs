@@ -9,6 +9,13 @@ use std::fmt::Write;
 /// A failing trigger: its index, how it failed (`None`: no answer came), and its words.
 pub(crate) type Failing<'a> = (u16, Option<FailureKind>, &'a str);
 
+/// What was last said about failing triggers.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    what: Vec<(u16, Option<FailureKind>)>,
+    text: Text,
+}
+
 /// All that the Ready condition is made of.
 pub(crate) struct Health<'a> {
     pub(crate) fault: Option<&'a Fault>,
@@ -32,7 +39,7 @@ impl Health<'_> {
     }
 
     /// Ready. `told` is what was said last about failing triggers.
-    pub(crate) fn ready(&self, told: &mut Option<(Vec<(u16, Option<FailureKind>)>, Text)>) -> Condition {
+    pub(crate) fn ready(&self, told: &mut Option<Told>) -> Condition {
         let failing = self.failing();
         if failing.is_empty() {
             *told = None;
@@ -82,13 +89,13 @@ impl Health<'_> {
 }
 
 /// The text about failing triggers: the one told before while the same triggers fail in the same way.
-fn tell(failing: &[Failing<'_>], start: &str, told: &mut Option<(Vec<(u16, Option<FailureKind>)>, Text)>) -> Text {
-    let kinds: Vec<_> = failing.iter().map(|(index, kind, _)| (*index, *kind)).collect();
-    if let Some((before, text)) = told
-        && *before == kinds
-        && text.starts_with(start)
+fn tell(failing: &[Failing<'_>], start: &str, told: &mut Option<Told>) -> Text {
+    let what: Vec<_> = failing.iter().map(|(index, kind, _)| (*index, *kind)).collect();
+    if let Some(told) = told
+        && told.what == what
+        && told.text.starts_with(start)
     {
-        return text.clone();
+        return told.text.clone();
     }
     let mut text = start.to_owned();
     for (at, (index, kind, message)) in failing.iter().enumerate() {
@@ -96,7 +103,7 @@ fn tell(failing: &[Failing<'_>], start: &str, told: &mut Option<(Vec<(u16, Optio
         let _ = write!(text, "{} trigger {index}: {kind}: {message}", if at == 0 { ":" } else { ";" });
     }
     let text: Text = text.into();
-    *told = Some((kinds, text.clone()));
+    *told = Some(Told { what, text: text.clone() });
     text
 }
 

@@ -1,7 +1,8 @@
 //! What is known about one workload: what its user wants, what the API server holds, what is on its way.
 use crate::board::{MetricKey, Served};
+use crate::condition::Told;
 use crate::decide::{Decision, Memory};
-use crate::failure::{FailureKind, Fault};
+use crate::failure::Fault;
 use crate::key::{MetricName, Text, WorkloadKey};
 use crate::message::QueryId;
 use crate::settings::{Settings, backoff};
@@ -45,7 +46,7 @@ pub(crate) struct Tracked {
     /// Since when the HPA cannot scale.
     pub(crate) hpa_trouble: Option<Mono>,
     /// Failures that the Ready condition tells of: its text changes only when these do.
-    pub(crate) told: Option<(Vec<(u16, Option<FailureKind>)>, Text)>,
+    pub(crate) told: Option<Told>,
     pub(crate) last: Option<Decision>,
     pub(crate) wake: Option<Mono>,
     /// To be considered at the end of this step.

@@ -8,8 +8,10 @@
 //! ```
 mod consider;
 mod intake;
+mod judge;
 mod outcome;
 mod release;
+mod send;
 mod stored;
 
 use crate::core::Core;
