@@ -5,7 +5,7 @@ use crate::folder::repository;
 use crate::kubeconfig::base64;
 use crate::wait::until;
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -27,23 +27,24 @@ pub struct Installed {
     pub namespace: String,
     /// Its service account there.
     pub service_account: String,
+    /// The Service there through which the API server reaches it.
+    pub service: String,
 }
 
-/// Applies `deploy/crds/` and `deploy/rbac.yaml` with kubectl as an administrator does, and waits until the API server serves
-/// the new types. Applying again changes nothing.
+/// Applies the namespace, `deploy/crds/` and `deploy/rbac.yaml` with kubectl as an administrator does, and waits until the API
+/// server serves the new types. Applying again changes nothing.
 ///
 /// # Errors
 /// When a manifest is refused; the text has what kubectl says.
 pub async fn install(control_plane: &ControlPlane) -> Result<Installed> {
     let deploy = repository().join("deploy");
-    let installed = operator_account(&deploy.join("rbac.yaml"))?;
-    let namespaces: Api<Namespace> = Api::all(control_plane.client().await?);
-    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": installed.namespace } });
-    let params = PatchParams::apply("windlass-e2e").force();
-    namespaces.patch(&installed.namespace, &params, &Patch::Apply(&namespace)).await?;
-    let mut command = control_plane.kubectl();
-    command.args(["apply", "--server-side", "-f"]).arg(deploy.join("crds")).arg("-f").arg(deploy.join("rbac.yaml"));
-    tokio::task::spawn_blocking(move || run(&mut command)).await??;
+    let installed = Installed::read(&deploy)?;
+    // One after the other: what is in a namespace comes after the namespace.
+    for manifest in ["base/namespace.yaml", "crds", "rbac.yaml"] {
+        let mut command = control_plane.kubectl();
+        command.args(["apply", "--server-side", "-f"]).arg(deploy.join(manifest));
+        tokio::task::spawn_blocking(move || run(&mut command)).await??;
+    }
     wait_for_types(control_plane).await?;
     Ok(installed)
 }
@@ -113,20 +114,30 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The ServiceAccount of the RBAC manifest.
-fn operator_account(manifest: &Path) -> Result<Installed> {
-    let text = std::fs::read_to_string(manifest)
-        .with_context(|| format!("cannot read {} (`cargo xtask codegen` generates it)", manifest.display()))?;
+impl Installed {
+    /// The names, as the manifests have them.
+    fn read(deploy: &Path) -> Result<Installed> {
+        let registration = object(&deploy.join("base/apiservice.yaml"), "APIService")?;
+        let account = object(&deploy.join("rbac.yaml"), "ServiceAccount")?;
+        let text = |value: &Value, what: &str| value.as_str().map(str::to_owned).with_context(|| format!("no {what}"));
+        Ok(Installed {
+            namespace: text(&account["metadata"]["namespace"], "namespace in the ServiceAccount of rbac.yaml")?,
+            service_account: text(&account["metadata"]["name"], "name in the ServiceAccount of rbac.yaml")?,
+            service: text(&registration["spec"]["service"]["name"], "service in apiservice.yaml")?,
+        })
+    }
+}
+
+/// The first object of a kind in a manifest.
+fn object(manifest: &Path, kind: &str) -> Result<Value> {
+    let text = std::fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
     for document in serde_yaml::Deserializer::from_str(&text) {
         let document = Value::deserialize(document)?;
-        let metadata = &document["metadata"];
-        if let ("ServiceAccount", Some(name), Some(namespace)) =
-            (document["kind"].as_str().unwrap_or_default(), metadata["name"].as_str(), metadata["namespace"].as_str())
-        {
-            return Ok(Installed { namespace: namespace.to_owned(), service_account: name.to_owned() });
+        if document["kind"] == kind {
+            return Ok(document);
         }
     }
-    bail!("{} has no ServiceAccount with a namespace", manifest.display())
+    bail!("{} has no {kind}", manifest.display())
 }
 
 async fn wait_for_types(control_plane: &ControlPlane) -> Result<()> {

@@ -11,9 +11,6 @@ use std::process::{Command, ExitStatus};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The Service of the external metrics API, in the operator's namespace.
-const SERVICE: &str = "windlass-metrics-apiserver";
-
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a shutdown may take before it counts as hanging.
@@ -71,16 +68,16 @@ impl Operator {
     ) -> Result<Operator> {
         let folder = options.folder.map_or_else(|| Folder::for_run("operator"), Ok)?;
         let program = tokio::task::spawn_blocking(operator_program).await??;
-        let Installed { namespace, service_account } = installed;
+        let Installed { namespace, service_account, service } = installed;
         let kubeconfig = control_plane.kubeconfig_for_service_account(namespace, service_account).await?;
         let [metrics_api, health] = free_ports()?;
         let health = format!("127.0.0.1:{health}");
-        register_metrics_api(control_plane, namespace, SERVICE, metrics_api, None).await?;
+        register_metrics_api(control_plane, namespace, service, metrics_api, None).await?;
         let mut arguments = vec![
             "operator".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--namespace={namespace}"),
-            format!("--service={SERVICE}"),
+            format!("--service={service}"),
             format!("--secure-bind-address=127.0.0.1:{metrics_api}"),
             format!("--metrics-bind-address={health}"),
             format!("--scalers={}", components()?.display()),
