@@ -133,7 +133,8 @@ fn attributes(attributes: &[Attribute]) -> Result<Attributes> {
             lines.push(line.value().trim().to_owned());
         }
     }
-    read.doc = lines.join(" ").trim().to_owned();
+    lines.retain(|line| !line.is_empty());
+    read.doc = lines.join(" ");
     Ok(read)
 }
 
