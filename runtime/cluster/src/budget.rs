@@ -22,10 +22,7 @@ pub enum Class {
     Event,
 }
 
-/// All classes.
-pub(crate) const CLASSES: [Class; 5] = [Class::Scale, Class::Hpa, Class::Read, Class::Status, Class::Event];
-
-/// Share of each class: a fifth is for reads, the rest is cut 50, 25, 20, 5 among the lanes of writes.
+/// Share of each class, in their order: a fifth is for reads, the rest is cut 50, 25, 20, 5 among the lanes of writes.
 const SHARES: [f64; 5] = [0.40, 0.20, 0.20, 0.16, 0.04];
 
 /// How long at most until a waiting class looks again whether it was lent something.
@@ -103,14 +100,14 @@ impl Budget {
         let new = now.duration_since(buckets.filled).as_secs_f64() * self.rate;
         buckets.filled = now;
         let mut spare = 0.0;
-        for class in 0..CLASSES.len() {
-            let tokens = buckets.tokens[class] + new * SHARES[class];
-            spare += (tokens - self.capacity[class]).max(0.0);
-            buckets.tokens[class] = tokens.min(self.capacity[class]);
+        for ((tokens, share), capacity) in buckets.tokens.iter_mut().zip(SHARES).zip(self.capacity) {
+            let more = *tokens + new * share;
+            spare += (more - capacity).max(0.0);
+            *tokens = more.min(capacity);
         }
-        for class in 0..CLASSES.len() {
-            let lent = spare.min(self.capacity[class] - buckets.tokens[class]);
-            buckets.tokens[class] += lent;
+        for (tokens, capacity) in buckets.tokens.iter_mut().zip(self.capacity) {
+            let lent = spare.min(capacity - *tokens);
+            *tokens += lent;
             spare -= lent;
         }
     }

@@ -11,8 +11,6 @@ mod material;
 mod table;
 mod target;
 mod tell;
-
-
 mod uses;
 
 pub(crate) use blob::{Content, FetchKey, Fetched};
@@ -69,6 +67,7 @@ pub(crate) enum Job {
 
 /// What comes out.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "each lives for a moment")]
 pub(crate) enum Output {
     Intake(IntakeMsg),
     Seen(Msg),
