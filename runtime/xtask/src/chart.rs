@@ -30,7 +30,7 @@ pub fn run(_: Args) -> Result<()> {
 pub fn check() -> Result<()> {
     let helm = helm()?;
     let deploy = tool::root().join("deploy");
-    tool::run(Command::new(&helm).arg("lint").arg("--quiet").arg(deploy.join("chart")))?;
+    output(Command::new(&helm).arg("lint").arg(deploy.join("chart")))?;
 
     let rendered = render(&helm, &deploy, NAMESPACE, &[])?;
     let mut plain = Objects::new();
@@ -53,7 +53,8 @@ pub fn check() -> Result<()> {
     }
 
     let elsewhere = render(&helm, &deploy, "elsewhere", &[])?;
-    let left: Vec<&String> = elsewhere.iter().filter(|(_, o)| o.to_string().contains(NAMESPACE)).map(|(n, _)| n).collect();
+    let left: Vec<&String> =
+        elsewhere.iter().filter(|(_, o)| o.to_string().contains(NAMESPACE)).map(|(n, _)| n).collect();
     if !left.is_empty() {
         bail!("in another namespace the chart still names {NAMESPACE}: {left:?}");
     }
@@ -69,11 +70,17 @@ fn render(helm: &Path, deploy: &Path, namespace: &str, arguments: &[&str]) -> Re
     let mut command = Command::new(helm);
     command.args(["template", "windlass"]).arg(deploy.join("chart")).args(["--namespace", namespace, "--include-crds"]);
     command.args(["--kube-version", KUBERNETES]).args(arguments);
+    objects(&output(&mut command)?).context("cannot read what helm rendered")
+}
+
+/// What a command prints; what it complains of only when it fails, since helm tells of every link that it follows.
+fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
-        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("{command:?}: {}{printed}", String::from_utf8_lossy(&output.stderr));
     }
-    objects(&String::from_utf8_lossy(&output.stdout)).context("cannot read what helm rendered")
+    Ok(printed)
 }
 
 /// The objects of a YAML text. Two of the same name are an error.

@@ -1,5 +1,5 @@
 //! `cargo xtask test`: the whole suite, in the order in which it fails fastest. Its time by part is printed at the end.
-use crate::{codegen, scalers, tool};
+use crate::{chart, codegen, scalers, tool};
 use anyhow::{Result, bail};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +28,7 @@ const PARTS: &[Part] = &[
     ("scalers", "components for tests", components),
     ("unit", "rules, stages, the host, the contract: everything that needs no cluster", unit),
     ("generated", "generated files are current", generated),
+    ("chart", "the Helm chart renders to the plain manifests", rendering),
     ("e2e", "a real control plane, real sources, the real operator", e2e),
 ];
 
@@ -89,6 +90,10 @@ fn unit(tally: &mut Tally) -> Result<()> {
 
 fn generated(_: &mut Tally) -> Result<()> {
     codegen::check()
+}
+
+fn rendering(_: &mut Tally) -> Result<()> {
+    chart::check()
 }
 
 fn e2e(tally: &mut Tally) -> Result<()> {
