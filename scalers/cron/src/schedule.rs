@@ -1,4 +1,7 @@
 //! A cron expression, and when it fires next.
+#[cfg(test)]
+mod tests;
+
 use crate::field::{DAY_OF_MONTH, DAY_OF_WEEK, Field, HOUR, MINUTE, MONTH};
 use crate::zone;
 use jiff::Timestamp;
