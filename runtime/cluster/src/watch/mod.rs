@@ -6,6 +6,7 @@ pub(crate) use row::{
     Slim,
 };
 
+use crate::error::Error;
 use crate::metrics::Metrics;
 use futures::StreamExt;
 use kube::Api;
@@ -77,7 +78,7 @@ pub(crate) async fn follow<K, T, F>(
                 Err(error) => {
                     failures = failures.saturating_add(1);
                     metrics.restarted(resource);
-                    let why: Text = crate::error::cut(&error.to_string(), 256).into();
+                    let why = reason(resource, error);
                     tracing::warn!(resource, failures, error = &*why, "watch failed");
                     if !emit(Change::Failing(why)).await {
                         return;
@@ -93,6 +94,18 @@ pub(crate) async fn follow<K, T, F>(
             }
         }
     }
+}
+
+/// What to tell people.
+fn reason(resource: &str, error: watcher::Error) -> Text {
+    let why = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => Error::from(error).to_string(),
+        watcher::Error::WatchError(status) => status.message,
+        watcher::Error::NoResourceVersion => "no resource version in an answer".to_owned(),
+    };
+    format!("{resource} cannot be watched: {}", crate::error::cut(&why, 256)).into()
 }
 
 fn lacks_streaming_lists(error: &watcher::Error) -> bool {

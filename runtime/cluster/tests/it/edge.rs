@@ -109,6 +109,12 @@ impl Edge {
         }
     }
 
+    /// The same, of the intake alone.
+    pub(crate) async fn quiet_intake(&mut self) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(self.intake.try_recv().is_err());
+    }
+
     /// Takes all that has come so far.
     pub(crate) async fn drain(&mut self) -> (Vec<IntakeMsg>, Vec<Msg>) {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -76,7 +76,14 @@ impl ApiServer {
     pub(crate) async fn start() -> ApiServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = State { objects: BTreeMap::new(), version: 100, asked: vec![], troubles: vec![], agents: vec![], kinds: BTreeMap::new() };
+        let state = State {
+            objects: BTreeMap::new(),
+            version: 100,
+            asked: vec![],
+            troubles: vec![],
+            agents: vec![],
+            kinds: BTreeMap::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let (events, _) = broadcast::channel(10_000);
         let (held, _) = watch::channel(Vec::new());
@@ -262,9 +269,12 @@ impl Handler {
             return failure(code, "Trouble");
         }
         let Some(target) = target else {
-            let known = line.strip_prefix("get /apis/").and_then(|of| self.state.lock().unwrap().kinds.get(of).cloned());
+            let known =
+                line.strip_prefix("get /apis/").and_then(|of| self.state.lock().unwrap().kinds.get(of).cloned());
             return match known {
-                Some(resources) => ok(&json!({ "kind": "APIResourceList", "groupVersion": "any", "resources": resources })),
+                Some(resources) => {
+                    ok(&json!({ "kind": "APIResourceList", "groupVersion": "any", "resources": resources }))
+                }
                 None => failure(404, "NotFound"),
             };
         };
@@ -283,7 +293,8 @@ impl Handler {
         if initial && !*self.streaming_lists.borrow() {
             return failure(422, "Invalid");
         }
-        let name = query.split('&').find_map(|part| part.strip_prefix("fieldSelector=metadata.name%3D")).map(str::to_owned);
+        let name =
+            query.split('&').find_map(|part| part.strip_prefix("fieldSelector=metadata.name%3D")).map(str::to_owned);
         let (mut first, receiver, since) = {
             let state = self.state.lock().unwrap();
             let receiver = self.events.subscribe();
@@ -303,9 +314,18 @@ impl Handler {
                 }}));
             }
             let since = query.split('&').find_map(|part| part.strip_prefix("resourceVersion="));
-            (first, receiver, since.and_then(|since| since.parse::<u64>().ok()).unwrap_or(state.version).max(state.version))
+            (
+                first,
+                receiver,
+                since.and_then(|since| since.parse::<u64>().ok()).unwrap_or(state.version).max(state.version),
+            )
         };
-        let target = Target { name: None, subresource: None, collection: target.collection.clone(), namespace: target.namespace.clone() };
+        let target = Target {
+            name: None,
+            subresource: None,
+            collection: target.collection.clone(),
+            namespace: target.namespace.clone(),
+        };
         let later = futures::stream::unfold((receiver, target, name), move |(mut receiver, target, name)| async move {
             loop {
                 let event = receiver.recv().await.ok()?;
@@ -351,7 +371,8 @@ impl Handler {
             let allowed = body["spec"]["user"] == "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
             return ok(&json!({ "status": { "allowed": allowed } }));
         }
-        let name = target.name.clone().or_else(|| body["metadata"]["name"].as_str().map(str::to_owned)).unwrap_or_default();
+        let name =
+            target.name.clone().or_else(|| body["metadata"]["name"].as_str().map(str::to_owned)).unwrap_or_default();
         let place = (target.collection.clone(), target.namespace.clone(), name);
         let stored = state.objects.get(&place).cloned();
         let expected = body["metadata"]["resourceVersion"].as_str();

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use windlass_cluster::{Error, Lease, LeaseOptions, access, api_service, certificate, front_proxy, rbac};
-use windlass_core::write::{StatusView, Write};
 use windlass_core::Reason;
+use windlass_core::write::{StatusView, Write};
 
 const LEASES: &str = "coordination.k8s.io/v1/leases";
 
@@ -44,7 +44,9 @@ async fn the_front_proxy_is_watched_by_name() {
     server.put("v1/configmaps", map("one"));
     server.put("v1/configmaps", json!({ "metadata": { "namespace": "kube-system", "name": "other" } }));
     let mut watch = front_proxy::watch_front_proxy(&client(&server));
-    let wait = |ca: &'static str| move |known: &Option<front_proxy::FrontProxy>| known.as_ref().is_some_and(|known| known.client_ca == ca);
+    let wait = |ca: &'static str| {
+        move |known: &Option<front_proxy::FrontProxy>| known.as_ref().is_some_and(|known| known.client_ca == ca)
+    };
     let patience = Duration::from_secs(20);
     tokio::time::timeout(patience, watch.value.wait_for(wait("one"))).await.unwrap().unwrap();
     server.put("v1/configmaps", map("two"));
@@ -88,7 +90,8 @@ async fn the_ca_bundle_is_written_only_when_it_differs() {
 #[tokio::test]
 async fn one_holds_the_lease_and_hands_it_over() {
     let server = ApiServer::start().await;
-    let options = |identity: &str| LeaseOptions { renew: Duration::from_millis(20), ..LeaseOptions::new("keda", identity) };
+    let options =
+        |identity: &str| LeaseOptions { renew: Duration::from_millis(20), ..LeaseOptions::new("keda", identity) };
     let mut first = Lease::hold(client(&server), options("first"));
     let patience = Duration::from_secs(20);
     tokio::time::timeout(patience, first.held.wait_for(|held| *held)).await.unwrap().unwrap();
@@ -111,10 +114,13 @@ async fn one_holds_the_lease_and_hands_it_over() {
 #[tokio::test]
 async fn a_lease_that_is_not_renewed_is_taken() {
     let server = ApiServer::start().await;
-    server.put(LEASES, json!({
-        "metadata": { "namespace": "keda", "name": "operator.keda.sh" },
-        "spec": { "holderIdentity": "dead", "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00.000000Z" },
-    }));
+    server.put(
+        LEASES,
+        json!({
+            "metadata": { "namespace": "keda", "name": "operator.keda.sh" },
+            "spec": { "holderIdentity": "dead", "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00.000000Z" },
+        }),
+    );
     let options = LeaseOptions { renew: Duration::from_millis(50), ..LeaseOptions::new("keda", "us") };
     let mut lease = Lease::hold(client(&server), options);
     tokio::time::timeout(Duration::from_secs(20), lease.held.wait_for(|held| *held)).await.unwrap().unwrap();
@@ -126,10 +132,18 @@ async fn a_lease_that_is_not_renewed_is_taken() {
 fn rules(manifests: &[Value]) -> Vec<(String, Value)> {
     manifests
         .iter()
-        .filter(|manifest| matches!(manifest["kind"].as_str(), Some("ClusterRole" | "Role")) && manifest["metadata"]["name"] == rbac::NAME)
+        .filter(|manifest| {
+            matches!(manifest["kind"].as_str(), Some("ClusterRole" | "Role"))
+                && manifest["metadata"]["name"] == rbac::NAME
+        })
         .flat_map(|manifest| {
             let namespace = manifest["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
-            manifest["rules"].as_array().cloned().unwrap_or_default().into_iter().map(move |rule| (namespace.clone(), rule))
+            manifest["rules"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .map(move |rule| (namespace.clone(), rule))
         })
         .collect()
 }
@@ -172,10 +186,13 @@ async fn every_request_is_permitted_by_the_table() {
     let version: windlass_core::Text = stored["metadata"]["resourceVersion"].as_str().unwrap().into();
     server.put(DEPLOYMENTS, deployment("orders", 1));
     let reference = json!([{ "parameter": "p", "name": "n", "key": "k" }]);
-    server.put(AUTHENTICATIONS, json!({
-        "metadata": { "namespace": "shop", "name": "auth" },
-        "spec": { "secretTargetRef": reference, "configMapTargetRef": reference },
-    }));
+    server.put(
+        AUTHENTICATIONS,
+        json!({
+            "metadata": { "namespace": "shop", "name": "auth" },
+            "spec": { "secretTargetRef": reference, "configMapTargetRef": reference },
+        }),
+    );
     server.put("apiregistration.k8s.io/v1/apiservices", json!({ "metadata": { "name": api_service::NAME }, "spec": {
         "group": "external.metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
     }}));
@@ -189,9 +206,19 @@ async fn every_request_is_permitted_by_the_table() {
     let mut wanted = StatusView::default();
     wanted.hpa_name = Some("x".into());
     let stored = Box::new(StatusView::default());
-    edge.cluster.writer.submit(Write::Status { key: key("orders"), wanted: Box::new(wanted), stored, if_version: version.clone() });
+    edge.cluster.writer.submit(Write::Status {
+        key: key("orders"),
+        wanted: Box::new(wanted),
+        stored,
+        if_version: version.clone(),
+    });
     let text = "text".into();
-    edge.cluster.writer.submit(Write::Event { key: key("orders"), uid: "u".into(), reason: Reason::ScaledObjectReady, text });
+    edge.cluster.writer.submit(Write::Event {
+        key: key("orders"),
+        uid: "u".into(),
+        reason: Reason::ScaledObjectReady,
+        text,
+    });
     for _ in 0..3 {
         edge.ack().await;
     }

@@ -57,7 +57,10 @@ async fn an_object_with_its_target_costs_watches_and_nothing_else() {
     assert!(!record.finalizer && !record.label && !record.version.is_empty());
     assert_eq!(edge.hpa().await, None);
     let TargetSeen::Found { spec: 3, ready: 3, current: 3, version } = edge.target().await else { panic!() };
-    assert_eq!(*version, *edge.server.get(DEPLOYMENTS, "shop", "orders").unwrap()["metadata"]["resourceVersion"].as_str().unwrap());
+    assert_eq!(
+        *version,
+        *edge.server.get(DEPLOYMENTS, "shop", "orders").unwrap()["metadata"]["resourceVersion"].as_str().unwrap()
+    );
     edge.synced().await;
     edge.quiet().await;
     let mut lines: Vec<String> = edge.server.asked().iter().map(|asked| asked.line()).collect();
@@ -276,11 +279,14 @@ async fn a_secret_that_changes_while_it_is_read_is_read_again() {
 async fn cluster_wide_authentications_take_their_secrets_from_our_namespace() {
     let server = ApiServer::start().await;
     server.put(OBJECTS, with_authentication(object("orders", "orders"), "shared", "ClusterTriggerAuthentication"));
-    server.put(CLUSTER_AUTHENTICATIONS, json!({
-        "apiVersion": "keda.sh/v1alpha1", "kind": "ClusterTriggerAuthentication",
-        "metadata": { "name": "shared" },
-        "spec": { "secretTargetRef": [{ "parameter": "password", "name": "login", "key": "password" }] },
-    }));
+    server.put(
+        CLUSTER_AUTHENTICATIONS,
+        json!({
+            "apiVersion": "keda.sh/v1alpha1", "kind": "ClusterTriggerAuthentication",
+            "metadata": { "name": "shared" },
+            "spec": { "secretTargetRef": [{ "parameter": "password", "name": "login", "key": "password" }] },
+        }),
+    );
     server.put(SECRETS, secret("windlass", "login", "ours"));
     server.put(SECRETS, secret("shop", "login", "theirs"));
     let mut edge = Edge::start(server).await;
@@ -375,7 +381,9 @@ async fn kinds_with_a_scale_are_watched_as_metadata() {
             _ => None,
         })
         .collect();
-    assert!(targets.iter().any(|(name, target)| name == "one" && matches!(target, TargetSeen::Found { spec: 4, current: 2, ready: 2, .. })));
+    assert!(targets.iter().any(
+        |(name, target)| name == "one" && matches!(target, TargetSeen::Found { spec: 4, current: 2, ready: 2, .. })
+    ));
     assert!(targets.iter().any(|(name, target)| name == "two" && *target == TargetSeen::Missing));
     let scale = "get /apis/example.com/v1/namespaces/shop/fleets/one/scale";
     assert_eq!(edge.server.gets(), ["get /apis/example.com/v1", scale]);
@@ -426,4 +434,39 @@ async fn api_servers_without_streaming_lists_are_listed() {
     assert_eq!(lists, 5);
     edge.server.put(OBJECTS, object("bills", "bills"));
     assert_eq!(edge.put().await.declared.key, key("bills"));
+}
+
+#[tokio::test]
+async fn a_target_that_may_not_be_watched_is_unreadable_until_it_may() {
+    let server = ApiServer::start().await;
+    for _ in 0..2 {
+        server.trouble("watch /apis/apps", 403);
+    }
+    server.put(OBJECTS, object("orders", "orders"));
+    server.put(DEPLOYMENTS, deployment("orders", 3));
+    let mut edge = Edge::start(server).await;
+    edge.put().await;
+    edge.synced().await;
+    let TargetSeen::Unreadable(why) = edge.target().await else { panic!() };
+    assert!(why.starts_with("deployments cannot be watched: the API server answered 403"), "{why}");
+    assert!(matches!(edge.target().await, TargetSeen::Found { spec: 3, .. }), "it is tried again");
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_is_tried_again() {
+    let server = ApiServer::start().await;
+    server.put(OBJECTS, with_authentication(object("orders", "orders"), "auth", "TriggerAuthentication"));
+    server.put(AUTHENTICATIONS, authentication("auth", "login"));
+    server.put(SECRETS, secret("shop", "login", "pass-1"));
+    server.trouble("get /api/v1/namespaces/shop/secrets", 500);
+    let mut edge = Edge::start(server).await;
+    assert_eq!(
+        edge.put().await.materials[0].authentication["password"].expose(),
+        "pass-1",
+        "a short trouble is waited for"
+    );
+    edge.server.trouble("get /api/v1/namespaces/shop/secrets", 500);
+    edge.server.put(SECRETS, secret("shop", "login", "pass-2"));
+    assert_eq!(edge.put().await.materials[0].authentication["password"].expose(), "pass-2");
+    edge.quiet_intake().await;
 }

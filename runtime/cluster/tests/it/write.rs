@@ -93,8 +93,14 @@ async fn an_hpa_is_created_replaced_and_deleted() {
     let WriteResult::Done(Some(version)) = one(&mut edge, write(HpaOp::Create(shape()))).await else { panic!() };
     let stored = edge.server.get(HPAS, "shop", "keda-hpa-orders").unwrap();
     assert_eq!(stored["metadata"]["ownerReferences"][0]["uid"], "uid-orders");
-    assert_eq!(stored["spec"]["metrics"][0]["external"]["metric"]["selector"]["matchLabels"], json!({ "scaledobject.keda.sh/name": "orders" }));
-    assert_eq!(edge.hpa().await.unwrap().shape, HpaShape { target: TargetRef { resource: "".into(), ..target("orders") }, ..shape() });
+    assert_eq!(
+        stored["spec"]["metrics"][0]["external"]["metric"]["selector"]["matchLabels"],
+        json!({ "scaledobject.keda.sh/name": "orders" })
+    );
+    assert_eq!(
+        edge.hpa().await.unwrap().shape,
+        HpaShape { target: TargetRef { resource: "".into(), ..target("orders") }, ..shape() }
+    );
     assert_eq!(one(&mut edge, write(HpaOp::Create(shape()))).await, WriteResult::Conflict);
     let update = HpaOp::Update { shape: HpaShape { max: 7, ..shape() }, version: version.clone() };
     assert!(matches!(one(&mut edge, write(update.clone())).await, WriteResult::Done(Some(_))));
@@ -109,7 +115,12 @@ async fn an_hpa_is_created_replaced_and_deleted() {
 #[tokio::test]
 async fn finalizer_and_label_are_one_patch_that_leaves_those_of_others() {
     let (mut edge, version, _) = edge().await;
-    let meta = |finalizer, version: &str| Write::Meta { key: key("orders"), finalizer, label: true, if_version: version.into() };
+    let meta = |finalizer, version: &str| Write::Meta {
+        key: key("orders"),
+        finalizer,
+        label: true,
+        if_version: version.into(),
+    };
     let WriteResult::Done(Some(version)) = one(&mut edge, meta(true, &version)).await else { panic!() };
     let writes = edge.server.writes();
     assert_eq!(writes.len(), 1);
@@ -194,7 +205,9 @@ async fn a_scale_never_waits_behind_status() {
     for number in 0..500 {
         edge.cluster.writer.submit(status(&format!("o{number}"), "busy", "1"));
     }
-    edge.server.until("statuses are under way", |asked| asked.iter().filter(|asked| asked.verb == "patch").count() >= 16).await;
+    edge.server
+        .until("statuses are under way", |asked| asked.iter().filter(|asked| asked.verb == "patch").count() >= 16)
+        .await;
     let before = edge.server.writes().len();
     let WriteResult::Done(_) = one(&mut edge, scale("orders", 5, &version)).await else { panic!() };
     assert_eq!(edge.server.writes().len(), before + 1, "no status came before it");
@@ -218,7 +231,9 @@ mod lanes {
         for number in 0..32 {
             edge.cluster.writer.submit(scale(&format!("o{number}"), 1, "1"));
         }
-        edge.server.until("all places are taken", |asked| asked.iter().filter(|asked| asked.verb == "patch").count() == 32).await;
+        edge.server
+            .until("all places are taken", |asked| asked.iter().filter(|asked| asked.verb == "patch").count() == 32)
+            .await;
         edge.cluster.writer.submit(scale("orders", 5, "1"));
         tokio::time::pause();
         tokio::time::advance(wait).await;
