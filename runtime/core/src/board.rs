@@ -3,12 +3,13 @@ use crate::failure::Reason;
 use crate::key::{MetricName, Text};
 use crate::milli::Milli;
 use crate::time::{Mono, Wall};
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Which metric is meant.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Which metric is meant. The case of a metric's name does not count: the HPA controller's client asks for it in lower case
+/// (it stands in the place of a resource), and KEDA compares without case too.
+#[derive(Clone, Debug)]
 pub struct MetricKey {
     /// Namespace of the ScaledObject.
     pub namespace: Text,
@@ -18,8 +19,8 @@ pub struct MetricKey {
     pub metric: MetricName,
 }
 
-/// A [`MetricKey`] whose parts are borrowed, so that a read allocates nothing. Its fields hash in the order of the key's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A [`MetricKey`] whose parts are borrowed, so that a read allocates nothing. Both are compared and hashed in this form.
+#[derive(Clone, Copy, Debug)]
 pub struct MetricRef<'a> {
     /// Namespace of the ScaledObject.
     pub namespace: &'a str,
@@ -31,12 +32,59 @@ pub struct MetricRef<'a> {
     pub name: &'a str,
 }
 
+impl MetricKey {
+    fn borrowed(&self) -> MetricRef<'_> {
+        MetricRef {
+            namespace: &self.namespace,
+            object: &self.object,
+            trigger: self.metric.trigger,
+            name: &self.metric.name,
+        }
+    }
+}
+
+/// A name without its case.
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().flat_map(char::to_lowercase)
+}
+
+impl PartialEq for MetricRef<'_> {
+    fn eq(&self, other: &MetricRef<'_>) -> bool {
+        self.trigger == other.trigger
+            && self.namespace == other.namespace
+            && self.object == other.object
+            && folded(self.name).eq(folded(other.name))
+    }
+}
+
+impl Eq for MetricRef<'_> {}
+
+impl Hash for MetricRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.namespace.hash(state);
+        self.object.hash(state);
+        self.trigger.hash(state);
+        folded(self.name).for_each(|c| c.hash(state));
+    }
+}
+
+impl PartialEq for MetricKey {
+    fn eq(&self, other: &MetricKey) -> bool {
+        self.borrowed() == other.borrowed()
+    }
+}
+
+impl Eq for MetricKey {}
+
+impl Hash for MetricKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.borrowed().hash(state);
+    }
+}
+
 impl papaya::Equivalent<MetricKey> for MetricRef<'_> {
     fn equivalent(&self, key: &MetricKey) -> bool {
-        self.trigger == key.metric.trigger
-            && self.name == &*key.metric.name
-            && self.object == &*key.object
-            && self.namespace == &*key.namespace
+        *self == key.borrowed()
     }
 }
 
@@ -140,5 +188,26 @@ impl Served {
     /// The value at `now`: past `valid_until` it is unknown.
     pub fn at(&self, now: Mono) -> Result<Milli, Reason> {
         if now > self.valid_until && self.value.is_ok() { Err(Reason::UnknownState) } else { self.value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_case_of_a_metrics_name_does_not_count() {
+        let board = Board::new();
+        let key =
+            MetricKey { namespace: "ns".into(), object: "web".into(), metric: MetricName::new(0, "cron-Etc-UTC") };
+        let now = Mono(5);
+        let value = Ok(Milli(1000));
+        let served = Served { value, basis: Basis::Measured, observed: now, observed_wall: Wall(0), valid_until: now };
+        board.show(&key, served);
+        let asked = |object, name| MetricRef { namespace: "ns", object, trigger: 0, name };
+        assert!(board.read(&asked("web", "cron-etc-utc"), now).is_some());
+        assert!(board.read(&asked("web", "cron-Etc-UTC"), now).is_some());
+        assert!(board.read(&asked("Web", "cron-etc-utc"), now).is_none(), "the case of an object's name does");
+        assert!(board.read(&asked("web", "cron-etc-ut"), now).is_none());
     }
 }

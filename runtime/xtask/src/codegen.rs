@@ -2,6 +2,8 @@
 //!
 //! A generator is a small function that returns the files of its folder. Nothing here may depend on the host: what the
 //! built `windlass` binary alone can tell is to be asked from the binary.
+mod tables;
+
 use crate::tool;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,14 @@ struct Generator {
 
 const GENERATORS: &[Generator] = &[Generator { folder: "deploy/crds", files: crds }];
 
+/// A file that is generated as a whole, beside others that are not.
+type File = (&'static str, fn() -> Result<String>);
+
+const FILES: &[File] = &[("deploy/rbac.yaml", rbac)];
+
+/// The namespace of the plain manifests in `deploy/`.
+const NAMESPACE: &str = "windlass-system";
+
 /// Runs the task.
 pub fn run(args: Args) -> Result<()> {
     let root = tool::root();
@@ -43,6 +53,21 @@ pub fn run(args: Args) -> Result<()> {
         } else {
             write(&folder, &files)?;
             tool::say(&format!("{}: {} files", generator.folder, files.len()));
+        }
+    }
+    for (file, text) in FILES {
+        let (path, text) = (root.join(file), text().with_context(|| format!("cannot generate {file}"))?);
+        match (args.check, fs::read_to_string(&path).is_ok_and(|stored| stored == text)) {
+            (_, true) => {}
+            (true, false) => outdated.push(path),
+            (false, false) => fs::write(&path, text).with_context(|| format!("cannot write {file}"))?,
+        }
+    }
+    for (path, text) in tables::readmes(&root)? {
+        match (args.check, fs::read_to_string(&path).is_ok_and(|stored| stored == text)) {
+            (_, true) => {}
+            (true, false) => outdated.push(path),
+            (false, false) => fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?,
         }
     }
     if !outdated.is_empty() {
@@ -100,6 +125,17 @@ fn present(folder: &Path) -> Result<Vec<String>> {
 fn crds() -> Result<BTreeMap<String, String>> {
     let definitions = windlass_api::definitions()?;
     definitions.into_iter().map(|definition| Ok((definition.file, yaml(&definition.value)?))).collect()
+}
+
+fn rbac() -> Result<String> {
+    let mut text = YAML_HEADER.to_owned();
+    for (index, object) in windlass_cluster::rbac::manifests(NAMESPACE).iter().enumerate() {
+        if index > 0 {
+            text.push_str("---\n");
+        }
+        text.push_str(&serde_saphyr::to_string(object)?);
+    }
+    Ok(text)
 }
 
 /// A YAML file with its header.

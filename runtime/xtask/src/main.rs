@@ -1,4 +1,5 @@
 //! The repository's tasks: `cargo xtask demo`, `cargo xtask test`, and what they are made of. One module a task.
+#![allow(unreachable_pub, reason = "a program has no callers outside")]
 mod bench;
 mod chart;
 mod cluster;

@@ -13,7 +13,7 @@ use wit_component::ComponentEncoder;
 
 /// Arguments of the task.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Build the guest crate in this folder, or each one in its subfolders, instead of the scalers
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Runs the task.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     match (args.path, args.out) {
         (None, None) => build(),
         (None, Some(out)) => build_folder(&tool::root().join("scalers"), &out).map(drop),
@@ -32,19 +32,19 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Where the components of the scalers are.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     target().join("components")
 }
 
 /// Builds every scaler. Components of scalers that are no more are removed.
-pub fn build() -> Result<()> {
+pub(crate) fn build() -> Result<()> {
     let modules = build_folder(&tool::root().join("scalers"), &folder())?;
     remove_others(&folder(), &modules)
 }
 
 /// Builds the guest crate in a folder, or those in its subfolders, as components `<out>/<name of its folder>.wasm`.
 /// Tells the core module of each.
-pub fn build_folder(folder: &Path, out: &Path) -> Result<BTreeMap<String, PathBuf>> {
+pub(crate) fn build_folder(folder: &Path, out: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let crates = crates(folder)?;
     let toolchain = WasmToolchain::find()?;
     tool::say(&format!("building {} for WebAssembly", crates.keys().cloned().collect::<Vec<_>>().join(", ")));
@@ -118,7 +118,10 @@ fn compile(toolchain: &WasmToolchain, crates: &BTreeMap<String, PathBuf>) -> Res
         for (name, _) in packages {
             let manifest = &crates[name];
             let module = artifacts.get(manifest).with_context(|| {
-                format!("{} builds no WebAssembly module: its library needs crate-type = [\"cdylib\", \"rlib\"]", manifest.display())
+                format!(
+                    "{} builds no WebAssembly module: its library needs crate-type = [\"cdylib\", \"rlib\"]",
+                    manifest.display()
+                )
             })?;
             modules.insert(name.to_owned(), module.clone());
         }
@@ -186,7 +189,9 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     // Renamed into place: who reads meanwhile gets the old or the new one.
     let new = path.with_extension("new");
-    std::fs::write(&new, bytes).and_then(|()| std::fs::rename(&new, path)).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(&new, bytes)
+        .and_then(|()| std::fs::rename(&new, path))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn remove_others(out: &Path, kept: &BTreeMap<String, PathBuf>) -> Result<()> {

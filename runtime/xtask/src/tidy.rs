@@ -28,7 +28,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("work-queue", &[]),
     ("windlass-testkit", &["windlass-core"]),
     ("windlass-e2e", &["windlass-testkit", "windlass-core", "windlass-api"]),
-    ("windlass-bench", &["windlass-e2e", "windlass-testkit", "windlass-core", "windlass-api", "windlass-host", "windlass-sdk"]),
+    (
+        "windlass-bench",
+        &["windlass-e2e", "windlass-testkit", "windlass-core", "windlass-api", "windlass-host", "windlass-sdk"],
+    ),
     ("windlass-conformance", &["windlass-host", "windlass-core", "windlass-testkit"]),
     ("xtask", &["windlass-e2e", "windlass-api", "windlass-cluster", "windlass-core", "windlass-bench"]),
 ];
@@ -42,16 +45,36 @@ struct Place {
 
 const PLACES: &[Place] = &[
     Place { word: "wasmtime::", allowed: &["host", "bench"], why: "wasmtime is host's business" },
-    Place { word: "kube::", allowed: &["api", "cluster", "e2e", "testkit", "bench", "xtask"], why: "the API server is cluster's business" },
+    Place {
+        word: "kube::",
+        allowed: &["api", "cluster", "e2e", "testkit", "bench", "xtask"],
+        why: "the API server is cluster's business",
+    },
     Place {
         word: "std::env::",
         allowed: &["windlass/src/args.rs", "xtask", "e2e", "bench", "testkit"],
         why: "flags and environment variables are read in windlass/src/args.rs alone",
     },
-    Place { word: "Instant::now", allowed: &["host", "cluster", "serve", "pipeline", "windlass", "e2e", "bench", "testkit", "xtask"], why: "core and api read no clock" },
-    Place { word: "SystemTime::now", allowed: &["host", "cluster", "serve", "pipeline", "windlass", "e2e", "bench", "testkit", "xtask"], why: "core and api read no clock" },
-    Place { word: "tokio::", allowed: &["host", "cluster", "serve", "pipeline", "windlass", "e2e", "bench", "testkit", "xtask"], why: "core and api never wait" },
-    Place { word: "tracing::", allowed: &["host", "cluster", "serve", "pipeline", "windlass", "e2e", "bench", "testkit", "xtask"], why: "core and api never log" },
+    Place {
+        word: "Instant::now",
+        allowed: &["host", "cluster", "serve", "pipeline", "windlass", "e2e", "bench", "testkit", "xtask"],
+        why: "core and api read no clock",
+    },
+    Place {
+        word: "SystemTime::now",
+        allowed: &["host", "cluster", "serve", "pipeline", "windlass", "e2e", "bench", "testkit", "xtask"],
+        why: "core and api read no clock",
+    },
+    Place {
+        word: "tokio::",
+        allowed: &["host", "cluster", "serve", "pipeline", "windlass", "e2e", "bench", "testkit", "xtask"],
+        why: "core and api never wait",
+    },
+    Place {
+        word: "tracing::",
+        allowed: &["host", "cluster", "serve", "pipeline", "windlass", "e2e", "bench", "testkit", "xtask"],
+        why: "core and api never log",
+    },
 ];
 
 /// Crates whose sources are the product: scalers' names may not stand in them.
@@ -84,7 +107,9 @@ fn arrows() -> Result<Vec<String>> {
         let name = package["name"].as_str().unwrap_or_default();
         let known = if name.starts_with("windlass-scaler-") { allowed.get("*") } else { allowed.get(name) };
         let Some(known) = known else {
-            complaints.push(format!("crate {name} is not in the list of arrows: add it to ARROWS in runtime/xtask/src/tidy.rs"));
+            complaints.push(format!(
+                "crate {name} is not in the list of arrows: add it to ARROWS in runtime/xtask/src/tidy.rs"
+            ));
             continue;
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
@@ -132,7 +157,10 @@ fn scaler_names() -> Result<Vec<String>> {
             for name in &names {
                 let quoted = format!("\"{name}\"");
                 if text.lines().any(|line| !comment(line) && line.contains(&quoted)) {
-                    complaints.push(format!("{}: names the scaler {name}", file.strip_prefix(&root).unwrap_or(&file).display()));
+                    complaints.push(format!(
+                        "{}: names the scaler {name}",
+                        file.strip_prefix(&root).unwrap_or(&file).display()
+                    ));
                 }
             }
         }

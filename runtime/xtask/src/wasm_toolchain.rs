@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The target of all guests: no operating system, so that nothing is imported but the contract.
-pub const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Debian's and Ubuntu's packages for it. The linker's version is that which the compiler's package was built with.
 const PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
 /// A toolchain that can build guests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WasmToolchain {
+pub(crate) enum WasmToolchain {
     /// The cargo and rustc of the PATH have the target.
     Installed,
     /// The distribution's, with a standard library that is built on the way.
@@ -29,7 +29,7 @@ pub enum WasmToolchain {
 
 impl WasmToolchain {
     /// Finds a toolchain, installing one where there is none.
-    pub fn find() -> Result<WasmToolchain> {
+    pub(crate) fn find() -> Result<WasmToolchain> {
         if Self::installed() {
             return Ok(WasmToolchain::Installed);
         }
@@ -63,7 +63,7 @@ impl WasmToolchain {
 
     /// A cargo that builds for the target, free of what an outer cargo left in the environment. The caller adds the
     /// subcommand's own arguments.
-    pub fn cargo(&self, subcommand: &str) -> Command {
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
         let mut command = match self {
             WasmToolchain::Installed => Command::new("cargo"),
             WasmToolchain::Distribution { cargo, .. } => Command::new(cargo),
@@ -98,11 +98,15 @@ impl WasmToolchain {
 /// Removes what an outer cargo or a user's settings for native builds would do to a build of guests. What tells cargo
 /// where its home and its registries are stays.
 fn clean(command: &mut Command) {
-    const KEPT: &[&str] = &["CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR", "CARGO_TERM_", "CARGO_BUILD_JOBS"];
+    const KEPT: &[&str] =
+        &["CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTR", "CARGO_TERM_", "CARGO_BUILD_JOBS"];
     for (name, _) in std::env::vars_os() {
         let Some(name) = name.to_str() else { continue };
         let cargo = name.starts_with("CARGO") && !KEPT.iter().any(|kept| name.starts_with(kept));
-        let rust = matches!(name, "RUSTFLAGS" | "RUSTC" | "RUSTDOC" | "RUSTDOCFLAGS" | "RUSTC_WRAPPER" | "RUSTC_WORKSPACE_WRAPPER");
+        let rust = matches!(
+            name,
+            "RUSTFLAGS" | "RUSTC" | "RUSTDOC" | "RUSTDOCFLAGS" | "RUSTC_WRAPPER" | "RUSTC_WORKSPACE_WRAPPER"
+        );
         // `cargo run` puts its own compiler's libraries here.
         if cargo || rust || name == "LD_LIBRARY_PATH" {
             command.env_remove(name);
