@@ -123,16 +123,3 @@ pub fn manifests(namespace: &str) -> Vec<Value> {
         binding(reader, None, ("ClusterRole", reader), ("kube-system", "horizontal-pod-autoscaler")),
     ]
 }
-
-/// The same as one YAML text.
-///
-/// # Errors
-/// Never in practice: the documents are plain JSON.
-pub fn yaml(namespace: &str) -> Result<String, serde_yaml::Error> {
-    let mut text = String::new();
-    for manifest in manifests(namespace) {
-        text.push_str("---\n");
-        text.push_str(&serde_yaml::to_string(&manifest)?);
-    }
-    Ok(text)
-}

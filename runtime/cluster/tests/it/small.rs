@@ -203,8 +203,7 @@ async fn every_request_is_permitted_by_the_table() {
     let client = client(&edge.server);
     let record = |finalizer| Write::Meta { key: key("orders"), finalizer, label: true, if_version: version.clone() };
     edge.cluster.writer.submit(record(true));
-    let mut wanted = StatusView::default();
-    wanted.hpa_name = Some("x".into());
+    let wanted = StatusView { hpa_name: Some("x".into()), ..StatusView::default() };
     let stored = Box::new(StatusView::default());
     edge.cluster.writer.submit(Write::Status {
         key: key("orders"),
@@ -240,8 +239,24 @@ async fn every_request_is_permitted_by_the_table() {
 }
 
 #[test]
-fn the_manifests_are_yaml() {
-    let text = rbac::yaml("windlass").unwrap();
-    assert_eq!(text.matches("\n---\n").count() + 1, rbac::manifests("windlass").len());
-    assert!(text.contains("extension-apiserver-authentication-reader"));
+fn every_role_is_bound_and_nothing_is_granted_to_others() {
+    let manifests = rbac::manifests("windlass");
+    let of = |kind: &str| manifests.iter().filter(|manifest| manifest["kind"] == kind).collect::<Vec<_>>();
+    assert_eq!((of("ClusterRole").len(), of("Role").len()), (3, 1));
+    for binding in of("ClusterRoleBinding").into_iter().chain(of("RoleBinding")) {
+        let subjects = binding["subjects"].as_array().unwrap();
+        assert_eq!(subjects.len(), 1);
+        let expected = match binding["roleRef"]["name"].as_str().unwrap() {
+            "windlass-external-metrics-reader" => ("kube-system", "horizontal-pod-autoscaler"),
+            _ => ("windlass", rbac::NAME),
+        };
+        assert_eq!((&subjects[0]["namespace"], &subjects[0]["name"]), (&json!(expected.0), &json!(expected.1)));
+    }
+    for role in of("ClusterRole").into_iter().chain(of("Role")) {
+        let bound = |binding: &&Value| {
+            binding["roleRef"]["kind"] == role["kind"] && binding["roleRef"]["name"] == role["metadata"]["name"]
+        };
+        let bindings = of("ClusterRoleBinding").into_iter().chain(of("RoleBinding"));
+        assert_eq!(bindings.filter(|binding| bound(binding)).count(), 1, "{role}");
+    }
 }
