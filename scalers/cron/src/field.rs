@@ -40,7 +40,8 @@ impl Field {
     pub(crate) fn parse(text: &str, bounds: &Bounds) -> Result<Field, String> {
         let mut field = Field { bits: 0, any: false };
         for range in text.split(',').filter(|range| !range.is_empty()) {
-            let parsed = parse_range(range, bounds).map_err(|reason| format!("the {} `{range}` {reason}", bounds.what))?;
+            let parsed =
+                parse_range(range, bounds).map_err(|reason| format!("the {} `{range}` {reason}", bounds.what))?;
             field.bits |= parsed.bits;
             field.any |= parsed.any;
         }

@@ -10,8 +10,10 @@ mod window;
 mod zone;
 
 use schedule::Schedule;
+use windlass_sdk::{
+    Context, Failure, Local, LocalScaler, Plan, Problem, Reading, Scaler, Trigger, export_scaler, problem,
+};
 use window::Window;
-use windlass_sdk::{Context, Failure, Local, LocalScaler, Plan, Problem, Reading, Scaler, Trigger, export_scaler, problem};
 
 /// The scaler.
 #[derive(Debug)]
@@ -53,7 +55,8 @@ impl Scaler for Cron {
 
 impl LocalScaler for Cron {
     fn read(parameters: &Parameters, context: &Context<'_>) -> Result<Reading, Failure> {
-        let window = Window::parse(&parameters.start, &parameters.end, &parameters.timezone).map_err(Failure::invalid)?;
+        let window =
+            Window::parse(&parameters.start, &parameters.end, &parameters.timezone).map_err(Failure::invalid)?;
         let view = window.at(context.now_ms).map_err(Failure::internal)?;
         // Metrics are exact for every number of replicas that a workload can have.
         let value = if view.open { parameters.desired_replicas as f64 } else { 0.0 };

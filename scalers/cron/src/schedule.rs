@@ -92,7 +92,8 @@ impl Schedule {
                 return end.is_none_or(|end| found < end).then_some(found);
             }
             from = 0;
-            let next = if self.month.contains(day.month() as u8) { day.tomorrow() } else { day.last_of_month().tomorrow() };
+            let next =
+                if self.month.contains(day.month() as u8) { day.tomorrow() } else { day.last_of_month().tomorrow() };
             let next = next.ok()?;
             days += i64::from(next.since((jiff::Unit::Day, day)).ok()?.get_days());
             day = next;
@@ -111,7 +112,8 @@ impl Schedule {
     /// The first matching minute of a day from a minute on.
     fn first_of_day(&self, from: i64) -> Option<i64> {
         let (hour, minute) = (u8::try_from(from / 60).ok()?, u8::try_from(from % 60).ok()?);
-        let this_hour = self.minute.first_from(minute).filter(|_| self.hour.contains(hour)).map(|minute| (hour, minute));
+        let this_hour =
+            self.minute.first_from(minute).filter(|_| self.hour.contains(hour)).map(|minute| (hour, minute));
         let later = || Some((self.hour.first_from(hour + 1)?, self.minute.first_from(0)?));
         this_hour.or_else(later).map(|(hour, minute)| i64::from(hour) * 60 + i64::from(minute))
     }

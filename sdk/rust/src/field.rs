@@ -124,7 +124,11 @@ impl Field for f64 {
     const SHAPE: Shape = Shape::Number;
 
     fn from_value(value: &Value) -> Result<Self, String> {
-        text(value)?.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "is not a finite number".to_owned())
+        text(value)?
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
+            .ok_or_else(|| "is not a finite number".to_owned())
     }
 }
 
@@ -221,7 +225,10 @@ impl Field for Prefixed {
     fn read(values: &Values<'_>, name: &str) -> Result<Self, String> {
         let prefix = name.strip_suffix('*').unwrap_or(name);
         let named = values.iter().filter_map(|value| Some((value.name.strip_prefix(prefix)?, value)));
-        named.map(|(rest, value)| Ok((rest.to_owned(), text(value)?.to_owned()))).collect::<Result<_, String>>().map(Prefixed)
+        named
+            .map(|(rest, value)| Ok((rest.to_owned(), text(value)?.to_owned())))
+            .collect::<Result<_, String>>()
+            .map(Prefixed)
     }
 }
 

@@ -86,7 +86,10 @@ impl HttpAuth {
         let mut problems = Vec::new();
         let mut need = |mode: AuthMode, set: bool, parameter: &str, word: &str| {
             if self.enabled(mode) && !set {
-                problems.push(problem(parameter, format!("is required by authModes {word}: set it in a TriggerAuthentication")));
+                problems.push(problem(
+                    parameter,
+                    format!("is required by authModes {word}: set it in a TriggerAuthentication"),
+                ));
             }
         };
         need(AuthMode::Bearer, self.bearer_token.is_some(), "bearerToken", "bearer");
@@ -101,7 +104,8 @@ impl HttpAuth {
             problems.push(problem("authModes", "bearer, basic and oauth exclude one another: keep one"));
         }
         if self.enabled(AuthMode::OAuth) {
-            problems.push(problem("authModes", "oauth is not supported yet: use bearer with a token that is kept fresh"));
+            problems
+                .push(problem("authModes", "oauth is not supported yet: use bearer with a token that is kept fresh"));
         }
         problems
     }

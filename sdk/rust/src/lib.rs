@@ -34,8 +34,8 @@ pub mod testing;
 mod url;
 
 pub use bindings::windlass::scaler::types::{
-    Credential, Endpoint, Failure, FailureKind, Info, Later, Metric, Metrics, Outcome, Owner, OwnerKind, Plan, Problem, Reading,
-    Secrecy, Shape, Tls, Trigger,
+    Credential, Endpoint, Failure, FailureKind, Info, Later, Metric, Metrics, Outcome, Owner, OwnerKind, Plan, Problem,
+    Reading, Secrecy, Shape, Tls, Trigger,
 };
 pub use field::{Address, Pairs, Prefixed, Revealed, Sealed};
 pub use http::{Http, HttpScaler};
@@ -47,6 +47,11 @@ pub use scaler::{Context, Scaler, Transport};
 pub use tcp::{Tcp, TcpScaler};
 pub use url::{Url, percent_encode};
 pub use windlass_sdk_derive::{Choice, Parameters};
+
+/// The guide's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Guide;
 
 /// Makes a scaler a component: exports the contract for the type. Natively it expands to nothing.
 ///

@@ -54,7 +54,15 @@ impl Endpoint {
 impl Tls {
     /// TLS from the first byte; the peer's certificate is verified for the endpoint's host.
     pub fn verified() -> Tls {
-        Tls { upgrade: false, server_name: None, verify: true, ca: None, certificate: None, key: None, key_password: None }
+        Tls {
+            upgrade: false,
+            server_name: None,
+            verify: true,
+            ca: None,
+            certificate: None,
+            key: None,
+            key_password: None,
+        }
     }
 
     /// Whether the peer's certificate is verified.
@@ -116,7 +124,8 @@ impl Credential {
 
     /// `Authorization: Basic` from the user part of a URL parameter; nothing where the URL has none.
     pub fn user_of(parameter: &str) -> Credential {
-        let part = |part: &str| (part.to_owned(), format!("{parameter}.{}", if part == "username" { "user" } else { part }));
+        let part =
+            |part: &str| (part.to_owned(), format!("{parameter}.{}", if part == "username" { "user" } else { part }));
         Credential { secrets: vec![part("username"), part("password")], ..Credential::scheme("basic") }
     }
 

@@ -1,6 +1,6 @@
 //! What a scaler is.
-use crate::{Failure, Outcome, Parameters, Plan, Problem, Trigger, Values};
 use crate::bindings::windlass::scaler::types::Batch;
+use crate::{Failure, Outcome, Parameters, Plan, Problem, Trigger, Values};
 
 /// An event source. One type, without values of its own: whatever a query needs stands in its parameters.
 pub trait Scaler: Sized + 'static {

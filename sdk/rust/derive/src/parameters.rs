@@ -102,9 +102,21 @@ fn declaration(ty: &syn::Type, name: &str, attributes: &Attributes) -> Result<To
         None => quote! { ::std::option::Option::None },
     };
     let (initial, replacement) = (option(default), option(deprecated));
-    let required = if default.is_some() { quote! { false } } else { quote! { #field::REQUIRED } };
-    let secrecy = if *sealed { quote! { ::windlass_sdk::Secrecy::Sealed } } else { quote! { #field::SECRECY } };
-    let choices = if choices.is_empty() { quote! { #field::choices() } } else { quote! { vec![#(#choices.to_owned()),*] } };
+    let required = if default.is_some() {
+        quote! { false }
+    } else {
+        quote! { #field::REQUIRED }
+    };
+    let secrecy = if *sealed {
+        quote! { ::windlass_sdk::Secrecy::Sealed }
+    } else {
+        quote! { #field::SECRECY }
+    };
+    let choices = if choices.is_empty() {
+        quote! { #field::choices() }
+    } else {
+        quote! { vec![#(#choices.to_owned()),*] }
+    };
     Ok(quote! {
         declared.push(::windlass_sdk::field::Parameter {
             name: #name.to_owned(),

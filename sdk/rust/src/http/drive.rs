@@ -76,7 +76,8 @@ fn ask<'a, S: HttpScaler>(
         let Some(member) = open.get_mut(place) else { continue };
         let Some(mut awaited) = member.take() else { continue };
         let any_status = awaited.any_status.get(request).copied().unwrap_or_default();
-        let checked = result.and_then(|response| if any_status { Ok(response) } else { status::check(&response).map(|()| response) });
+        let checked = result
+            .and_then(|response| if any_status { Ok(response) } else { status::check(&response).map(|()| response) });
         match checked {
             Err(failure) => put(awaited.query, Outcome::Failed(failure)),
             Ok(response) => {

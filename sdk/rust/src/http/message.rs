@@ -135,6 +135,7 @@ impl Response {
     /// # Errors
     /// Where it is not the JSON that was expected.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body).map_err(|error| Failure::bad_response(format!("the answer is not the JSON expected: {error}")))
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Failure::bad_response(format!("the answer is not the JSON expected: {error}")))
     }
 }

@@ -133,10 +133,23 @@ impl<N: Network> Driver<'_, N> {
         };
         let wire = Wire::new(fresh);
         let connections = connections + 1;
-        self.connected(Running { query, parameters, context, conversation, endpoint, connection, wire, silent: true, connections })
+        self.connected(Running {
+            query,
+            parameters,
+            context,
+            conversation,
+            endpoint,
+            connection,
+            wire,
+            silent: true,
+            connections,
+        })
     }
 
-    fn connected<'a, S: TcpScaler>(&mut self, mut running: Running<'a, S, N::Connection>) -> Next<'a, S, N::Connection> {
+    fn connected<'a, S: TcpScaler>(
+        &mut self,
+        mut running: Running<'a, S, N::Connection>,
+    ) -> Next<'a, S, N::Connection> {
         let progress = running.conversation.connected(&mut running.wire);
         self.proceed(running, progress)
     }
@@ -154,7 +167,10 @@ impl<N: Network> Driver<'_, N> {
                 running.silent = false;
                 running.wire.arrived(&bytes);
                 if running.wire.input().len() > self.limits.input {
-                    return self.fail(running.query, Failure::bad_response(format!("the answer is longer than {} bytes", self.limits.input)));
+                    return self.fail(
+                        running.query,
+                        Failure::bad_response(format!("the answer is longer than {} bytes", self.limits.input)),
+                    );
                 }
                 let progress = running.conversation.received(&mut running.wire);
                 self.proceed(running, progress)
@@ -198,23 +214,44 @@ impl<N: Network> Driver<'_, N> {
     }
 
     /// The same conversation over another connection; the one that it leaves is kept.
-    fn go_on<'a, S: TcpScaler>(&mut self, running: Running<'a, S, N::Connection>, endpoint: u32) -> Next<'a, S, N::Connection> {
+    fn go_on<'a, S: TcpScaler>(
+        &mut self,
+        running: Running<'a, S, N::Connection>,
+        endpoint: u32,
+    ) -> Next<'a, S, N::Connection> {
         if running.connections >= self.limits.connections {
-            return self.fail(running.query, Failure::bad_response("the source sends on from one address to the next without end"));
+            return self.fail(
+                running.query,
+                Failure::bad_response("the source sends on from one address to the next without end"),
+            );
         }
         let Running { query, parameters, context, conversation, connection, wire, connections, .. } = running;
         self.leave(connection, &wire);
         match self.network.open(query, endpoint) {
             Ok((connection, fresh)) => {
                 let (wire, connections) = (Wire::new(fresh), connections + 1);
-                self.connected(Running { query, parameters, context, conversation, endpoint, connection, wire, silent: true, connections })
+                self.connected(Running {
+                    query,
+                    parameters,
+                    context,
+                    conversation,
+                    endpoint,
+                    connection,
+                    wire,
+                    silent: true,
+                    connections,
+                })
             }
             Err(failure) => self.fail(query, failure),
         }
     }
 
     /// A connection that failed. One that had been kept may have been closed meanwhile: the conversation begins anew.
-    fn broken<'a, S: TcpScaler>(&mut self, running: Running<'a, S, N::Connection>, failure: Failure) -> Next<'a, S, N::Connection> {
+    fn broken<'a, S: TcpScaler>(
+        &mut self,
+        running: Running<'a, S, N::Connection>,
+        failure: Failure,
+    ) -> Next<'a, S, N::Connection> {
         let stale = running.silent && !running.wire.fresh() && running.connections < self.limits.connections;
         if !stale {
             return self.fail(running.query, failure);
@@ -224,7 +261,11 @@ impl<N: Network> Driver<'_, N> {
         self.begin::<S>(query, parameters, context, None, connections)
     }
 
-    fn done<'a, S: TcpScaler>(&mut self, running: Running<'a, S, N::Connection>, outcome: Outcome) -> Next<'a, S, N::Connection> {
+    fn done<'a, S: TcpScaler>(
+        &mut self,
+        running: Running<'a, S, N::Connection>,
+        outcome: Outcome,
+    ) -> Next<'a, S, N::Connection> {
         (self.put)(running.query, outcome);
         self.leave(running.connection, &running.wire);
         Next::Told

@@ -3,7 +3,10 @@ use super::{BUDGET_MS, collect, configure, format_ms, network, parse_ms, trigger
 use crate::bindings::windlass::scaler::types::{Batch, Query};
 use crate::http::{Request, Response};
 use crate::testing::Reply;
-use crate::{Failure, FailureKind, Http, HttpScaler, Local, LocalScaler, Metrics, Outcome, Problem, Scaler, Tcp, TcpScaler, Transport};
+use crate::{
+    Failure, FailureKind, Http, HttpScaler, Local, LocalScaler, Metrics, Outcome, Problem, Scaler, Tcp, TcpScaler,
+    Transport,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -219,12 +222,15 @@ where
         Err(problems) => return same_problems(&problems, &case.problems),
     };
     let metrics: Vec<_> = match &plan.metrics {
-        Metrics::Fixed(metrics) => metrics.iter().map(|metric| (metric.name.clone(), metric.target, metric.activation)).collect(),
+        Metrics::Fixed(metrics) => {
+            metrics.iter().map(|metric| (metric.name.clone(), metric.target, metric.activation)).collect()
+        }
         Metrics::Discovered => Vec::new(),
     };
     same("metrics", &metrics, &case.metrics)?;
     let tls = |endpoint: &crate::Endpoint| if endpoint.tls.is_some() { " tls" } else { "" };
-    let endpoints: Vec<_> = plan.endpoints.iter().map(|endpoint| format!("{}:{}{}", endpoint.host, endpoint.port, tls(endpoint))).collect();
+    let endpoints: Vec<_> =
+        plan.endpoints.iter().map(|endpoint| format!("{}:{}{}", endpoint.host, endpoint.port, tls(endpoint))).collect();
     same("endpoints", &endpoints, &case.endpoints)?;
     let mut state = Vec::new();
     for (number, poll) in case.polls.iter().enumerate() {

@@ -93,7 +93,8 @@ impl<F: FnMut(u32, usize, &[u8]) -> Reply> Network for Scripted<F> {
             let side = connection.side.borrow();
             side.closed || !side.pending.is_empty()
         };
-        let ready: Vec<u32> = (0..).zip(connections).filter(|(_, connection)| readable(connection)).map(|(index, _)| index).collect();
+        let ready: Vec<u32> =
+            (0..).zip(connections).filter(|(_, connection)| readable(connection)).map(|(index, _)| index).collect();
         if ready.is_empty() {
             self.now_ms += u64::from(timeout_ms);
         }

@@ -69,10 +69,14 @@ fn failure(outcome: &Outcome) -> &Failure {
 #[test]
 fn all_queries_are_sent_at_once_and_answered_each_by_its_own() {
     let mut asked = Vec::new();
-    let outcomes = poll_http::<Sums>(&[asking("/1,/2", "false"), asking("/x", "false"), asking("/5", "false")], 0, |query, request| {
-        asked.push((query, request.target.clone()));
-        answer(200, request.target.trim_start_matches('/'))
-    });
+    let outcomes = poll_http::<Sums>(
+        &[asking("/1,/2", "false"), asking("/x", "false"), asking("/5", "false")],
+        0,
+        |query, request| {
+            asked.push((query, request.target.clone()));
+            answer(200, request.target.trim_start_matches('/'))
+        },
+    );
     assert_eq!(asked, [(0, "/1".into()), (0, "/2".into()), (1, "/x".into()), (2, "/5".into())]);
     assert_eq!((values(&outcomes[0]), values(&outcomes[2])), (Some(3.0), Some(5.0)));
     assert_eq!(failure(&outcomes[1]).kind, FailureKind::BadResponse);
@@ -106,9 +110,11 @@ fn a_status_says_why_there_is_no_value() {
 
 #[test]
 fn one_failed_request_fails_its_query_alone() {
-    let outcomes = poll_http::<Sums>(&[asking("/1,/bad", "false"), asking("/2", "false")], 0, |_, request| match &*request.target {
-        "/bad" => Err(Failure::unreachable("refused")),
-        target => answer(200, &target[1..]),
+    let outcomes = poll_http::<Sums>(&[asking("/1,/bad", "false"), asking("/2", "false")], 0, |_, request| {
+        match &*request.target {
+            "/bad" => Err(Failure::unreachable("refused")),
+            target => answer(200, &target[1..]),
+        }
     });
     assert_eq!(failure(&outcomes[0]).message, "refused");
     assert_eq!(values(&outcomes[1]), Some(2.0));

@@ -38,7 +38,9 @@ fn one_bad_query_fails_alone() {
     bad.values[0].text = Some("three".into());
     let outcomes = poll_local::<Clock>(&[with("5"), bad, with("0")], 10);
     assert!(matches!(&outcomes[0], Outcome::Ready(reading) if reading.values == [5.0] && reading.next_ms == Some(11)));
-    assert!(matches!(&outcomes[1], Outcome::Failed(failure) if failure.kind == FailureKind::Invalid && failure.message.starts_with("number: ")));
+    assert!(
+        matches!(&outcomes[1], Outcome::Failed(failure) if failure.kind == FailureKind::Invalid && failure.message.starts_with("number: "))
+    );
     assert!(matches!(&outcomes[2], Outcome::Failed(failure) if failure.kind == FailureKind::NotFound));
 }
 

@@ -4,8 +4,8 @@ use windlass_sdk::field::{Origin, Parameter};
 use windlass_sdk::http_auth::{AuthMode, HttpAuth};
 use windlass_sdk::testing::{configure, describe, trigger};
 use windlass_sdk::{
-    Address, Choice, Context, Failure, Local, LocalScaler, Pairs, Parameters, Plan, Prefixed, Problem, Reading, Revealed, Scaler,
-    Sealed, Secrecy, Shape, Trigger, Url, Values,
+    Address, Choice, Context, Failure, Local, LocalScaler, Pairs, Parameters, Plan, Prefixed, Problem, Reading,
+    Revealed, Scaler, Sealed, Secrecy, Shape, Trigger, Url, Values,
 };
 
 #[derive(Choice, Clone, Copy, Debug, PartialEq)]
@@ -86,14 +86,20 @@ fn the_declaration_follows_from_the_field() {
     assert_eq!(server.doc, "Where it is. And how.");
     assert_eq!(server.origin, Origin::METADATA);
     let number = declared("number");
-    assert_eq!((number.shape, number.required, number.aliases), (Shape::Integer, false, vec!["count".into(), "n".into()]));
+    assert_eq!(
+        (number.shape, number.required, number.aliases),
+        (Shape::Integer, false, vec!["count".into(), "n".into()])
+    );
     let threshold = declared("threshold");
     assert_eq!((threshold.required, threshold.initial), (false, Some("5".into())));
     assert_eq!(declared("mode").choices, ["longName", "other-name"]);
     assert_eq!(declared("letter").choices, ["a", "b"]);
     assert_eq!(declared("peers").shape, Shape::Addresses);
     assert_eq!(declared("password").secrecy, Secrecy::Sealed);
-    assert_eq!((declared("login").secrecy, declared("login").origin), (Secrecy::Revealed, Origin::ENVIRONMENT | Origin::AUTHENTICATION));
+    assert_eq!(
+        (declared("login").secrecy, declared("login").origin),
+        (Secrecy::Revealed, Origin::ENVIRONMENT | Origin::AUTHENTICATION)
+    );
     assert_eq!(declared("limit").deprecated.as_deref(), Some("use threshold"));
     assert_eq!(declared("authModes").choices, ["apiKey", "basic", "tls", "bearer", "custom", "oauth"]);
     assert_eq!(describe::<Any>().triggers, ["any"]);
@@ -132,7 +138,13 @@ fn values_become_types() {
 #[test]
 fn all_problems_are_told_at_once_by_name() {
     let value = |name: &str, text: &str| windlass_sdk::field::Value { name: name.into(), text: Some(text.into()) };
-    let values = [value("number", "70000"), value("mode", "x"), value("threshold", "nan"), value("ports", "a"), value("enable", "false")];
+    let values = [
+        value("number", "70000"),
+        value("mode", "x"),
+        value("threshold", "nan"),
+        value("ports", "a"),
+        value("enable", "false"),
+    ];
     let trigger = Trigger { kind: "any".into(), values: values.into(), extras: vec![], identity: None, owner: None };
     let problems = Everything::read(&Values::of(&trigger)).unwrap_err();
     let names: Vec<_> = problems.iter().filter_map(|problem| problem.parameter.as_deref()).collect();
@@ -150,23 +162,39 @@ fn authentication_is_checked_and_becomes_credentials() {
     };
     assert_eq!(problems("bearer", &[]), ["bearerToken"]);
     assert_eq!(problems("bearer", &[("token", "t")]), [""; 0]);
-    assert_eq!(problems("tls,custom,apiKey", &[("cert", "c")]), ["key", "customAuthHeader", "customAuthValue", "apiKey"]);
+    assert_eq!(
+        problems("tls,custom,apiKey", &[("cert", "c")]),
+        ["key", "customAuthHeader", "customAuthValue", "apiKey"]
+    );
     assert_eq!(problems("basic,bearer", &[("username", "u"), ("token", "t")]), ["authModes"]);
     assert_eq!(problems("oauth", &[]), ["authModes"]);
 
     let read = read(
         &[("authModes", "basic, tls,apiKey,custom"), ("apiKey", "k"), ("method", "query")],
-        &[("username", "u"), ("password", "p"), ("cert", "c"), ("key", "k"), ("customAuthHeader", "h"), ("customAuthValue", "v")],
+        &[
+            ("username", "u"),
+            ("password", "p"),
+            ("cert", "c"),
+            ("key", "k"),
+            ("customAuthHeader", "h"),
+            ("customAuthValue", "v"),
+        ],
     );
     assert!(read.auth.enabled(AuthMode::Tls));
     let credentials = read.auth.credentials();
     let secrets = |index: usize| -> Vec<(&str, &str)> {
         credentials[index].secrets.iter().map(|(role, name)| (&**role, &**name)).collect()
     };
-    assert_eq!(credentials.iter().map(|credential| &*credential.scheme).collect::<Vec<_>>(), ["basic", "header", "query"]);
+    assert_eq!(
+        credentials.iter().map(|credential| &*credential.scheme).collect::<Vec<_>>(),
+        ["basic", "header", "query"]
+    );
     assert_eq!(secrets(0), [("username", "username"), ("password", "password")]);
     assert_eq!(secrets(1), [("name", "customAuthHeader"), ("value", "customAuthValue")]);
     assert_eq!((secrets(2), &*credentials[2].settings[0].1), (vec![("value", "apiKey")], "api_key"));
     let tls = read.auth.tls(false);
-    assert_eq!((tls.verify, tls.certificate.as_deref(), tls.key.as_deref(), tls.ca), (false, Some("cert"), Some("key"), None));
+    assert_eq!(
+        (tls.verify, tls.certificate.as_deref(), tls.key.as_deref(), tls.ca),
+        (false, Some("cert"), Some("key"), None)
+    );
 }

@@ -81,7 +81,10 @@ fn a_batch_shares_a_few_connections_and_logs_in_once_on_each() {
         line(&String::from_utf8_lossy(bytes))
     });
     for (number, outcome) in outcomes.iter().enumerate() {
-        assert!(matches!(outcome, Outcome::Ready(reading) if reading.values == [number as f64]), "{number}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Ready(reading) if reading.values == [number as f64]),
+            "{number}: {outcome:?}"
+        );
     }
     assert_eq!((greetings, connections), (8, 8));
 }
@@ -99,7 +102,9 @@ fn a_refusal_keeps_the_connection_and_garbage_closes_it() {
         (outcomes[0].clone(), connections)
     };
     let (outcome, connections) = answered("no such list");
-    assert!(matches!(outcome, Outcome::Failed(failure) if failure.kind == FailureKind::NotFound && failure.message == "such list"));
+    assert!(
+        matches!(outcome, Outcome::Failed(failure) if failure.kind == FailureKind::NotFound && failure.message == "such list")
+    );
     assert_eq!(connections, 8);
     let (outcome, connections) = answered("garbage");
     assert!(matches!(outcome, Outcome::Failed(failure) if failure.kind == FailureKind::BadResponse));
