@@ -226,7 +226,13 @@ fn labels(object: &ScaledObject) -> BTreeMap<Text, Text> {
     let excluded = object.metadata.annotations.as_ref().and_then(|all| all.get(annotation::HPA_EXCLUDED_LABELS));
     let excluded: Vec<&str> = excluded.map(|list| list.split(',').collect()).unwrap_or_default();
     let labels = object.metadata.labels.iter().flatten();
-    texts(labels.filter(|(name, _)| !excluded.contains(&name.as_str())))
+    let mut labels = texts(labels.filter(|(name, _)| !excluded.contains(&name.as_str())));
+    // Every object gets this label from us. It counts as there from the start: else the HPA would be written twice.
+    if !excluded.contains(&annotation::OWNER_LABEL) {
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        labels.insert(annotation::OWNER_LABEL.into(), name.into());
+    }
+    labels
 }
 
 fn hpa_annotations(annotations: Option<&BTreeMap<String, String>>) -> BTreeMap<Text, Text> {

@@ -50,14 +50,14 @@ const BEAT: Duration = Duration::from_secs(10);
 
 impl Watcher {
     /// Tells, from time to time, that the core still answers: the last moment at which it did.
-    pub async fn beat(self, tell: watch::Sender<Now>, clock: Clock) {
+    pub async fn beat(self, tell: watch::Sender<Option<Now>>, clock: Clock) {
         let nobody = WorkloadKey::scaled_object("", "");
         loop {
             let (answer, answered) = oneshot::channel();
             if self.0.send((nobody.clone(), answer)).await.is_err() || answered.await.is_err() {
                 return;
             }
-            tell.send_replace(clock.now());
+            tell.send_replace(Some(clock.now()));
             tokio::time::sleep(BEAT).await;
         }
     }

@@ -36,6 +36,10 @@ pub struct Prepare {
 struct Latest {
     sequence: u64,
     intake: Option<Arc<Intake>>,
+    /// Its newest change has not been handed on yet.
+    pending: bool,
+    /// The object is being deleted, which the core is told after what it was before: it may have to be restored.
+    deleting: bool,
 }
 
 /// Runs the stage until its input ends.
@@ -51,10 +55,17 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
         tokio::select! {
             biased;
             Some((number, workload)) = done.recv() => {
-                let key = &workload.declared.key;
-                if latest.get(key).is_some_and(|entry| entry.sequence == number) {
-                    metrics.prepared.inc();
-                    if inbox.send(Msg::Upsert(workload)).await.is_err() {
+                let key = workload.declared.key.clone();
+                let Some(entry) = latest.get_mut(&key).filter(|entry| entry.sequence == number) else { continue };
+                entry.pending = false;
+                let deleting = entry.deleting;
+                metrics.prepared.inc();
+                if inbox.send(Msg::Upsert(workload)).await.is_err() {
+                    return;
+                }
+                if deleting {
+                    latest.remove(&key);
+                    if inbox.send(Msg::Deleting(key)).await.is_err() {
                         return;
                     }
                 }
@@ -70,15 +81,22 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
                         IntakeMsg::Put(intake) => {
                             let intake = Arc::<Intake>::from(intake);
                             let key = intake.declared.key.clone();
-                            latest.insert(key, Latest { sequence, intake: Some(intake.clone()) });
+                            latest.insert(
+                                key,
+                                Latest { sequence, intake: Some(intake.clone()), pending: true, deleting: false },
+                            );
                             work.push((sequence, intake));
                             continue;
                         }
                         IntakeMsg::Refused { key, uid, generation, fault } => {
-                            latest.insert(key.clone(), Latest { sequence, intake: None });
+                            latest.insert(key.clone(), Latest { sequence, intake: None, pending: false, deleting: false });
                             Msg::Refused { key, uid, generation, fault }
                         }
                         IntakeMsg::Deleting(key) => {
+                            if let Some(entry) = latest.get_mut(&key).filter(|entry| entry.pending) {
+                                entry.deleting = true;
+                                continue;
+                            }
                             latest.remove(&key);
                             Msg::Deleting(key)
                         }
@@ -98,9 +116,11 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
             Ok(()) = components.changed(), if chunks.len() < CHUNKS => {
                 let again: Vec<_> = latest
                     .values_mut()
+                    .filter(|entry| entry.intake.is_some())
                     .filter_map(|entry| {
                         sequence += 1;
                         entry.sequence = sequence;
+                        entry.pending = true;
                         entry.intake.clone().map(|intake| (sequence, intake))
                     })
                     .collect();

@@ -10,7 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, server};
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use thiserror::Error;
@@ -357,13 +357,31 @@ fn unescape(key: &str) -> String {
         .unwrap_or_else(|| key.to_owned())
 }
 
-/// An [`Identity`] that can be kept. Two users of equal headers under equal trust are the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An [`Identity`] that can be kept. Two users of equal headers under equal trust are the same, in whatever order the headers
+/// came: the aggregation layer sends them from a map, in another order each time. The values of one name keep theirs.
+#[derive(Clone, Debug)]
 pub(crate) struct IdentityKey {
     generation: u64,
     certificate: Option<Arc<User>>,
     pairs: Vec<(HeaderName, HeaderValue)>,
 }
+
+impl IdentityKey {
+    fn values<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
+        self.pairs.iter().filter(move |(held, _)| held == name).map(|(_, value)| value)
+    }
+}
+
+impl PartialEq for IdentityKey {
+    fn eq(&self, other: &IdentityKey) -> bool {
+        self.generation == other.generation
+            && self.certificate == other.certificate
+            && self.pairs.len() == other.pairs.len()
+            && self.pairs.iter().all(|(name, _)| self.values(name).eq(other.values(name)))
+    }
+}
+
+impl Eq for IdentityKey {}
 
 impl Hash for IdentityKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -377,7 +395,7 @@ impl Hash for Identity<'_> {
     }
 }
 
-/// The one way to hash both forms, so that a look-up by the borrowed one finds the kept one.
+/// The one way to hash both forms, so that a look-up by the borrowed one finds the kept one. The order does not count.
 fn hash<'a, H: Hasher>(
     generation: u64,
     certificate: &Option<Arc<User>>,
@@ -386,16 +404,19 @@ fn hash<'a, H: Hasher>(
 ) {
     generation.hash(state);
     certificate.hash(state);
-    for (name, value) in pairs {
-        name.hash(state);
-        value.hash(state);
-    }
+    let sum = pairs.fold(0_u64, |sum, pair| {
+        let mut one = DefaultHasher::new();
+        pair.hash(&mut one);
+        sum.wrapping_add(one.finish())
+    });
+    sum.hash(state);
 }
 
 impl papaya::Equivalent<IdentityKey> for Identity<'_> {
     fn equivalent(&self, key: &IdentityKey) -> bool {
         self.trust.generation == key.generation
             && self.certificate == key.certificate
-            && self.pairs().eq(key.pairs.iter().map(|(name, value)| (name, value)))
+            && self.pairs().count() == key.pairs.len()
+            && self.pairs().all(|(name, _)| self.headers.get_all(name).iter().eq(key.values(name)))
     }
 }

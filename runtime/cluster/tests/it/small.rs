@@ -45,7 +45,9 @@ async fn the_front_proxy_is_watched_by_name() {
     server.put("v1/configmaps", json!({ "metadata": { "namespace": "kube-system", "name": "other" } }));
     let mut watch = front_proxy::watch_front_proxy(&client(&server));
     let wait = |ca: &'static str| {
-        move |known: &Option<front_proxy::FrontProxy>| known.as_ref().is_some_and(|known| known.client_ca == ca)
+        move |known: &Option<BTreeMap<String, String>>| {
+            known.as_ref().is_some_and(|known| known["requestheader-client-ca-file"] == ca)
+        }
     };
     let patience = Duration::from_secs(20);
     tokio::time::timeout(patience, watch.value.wait_for(wait("one"))).await.unwrap().unwrap();

@@ -9,7 +9,7 @@ use windlass_serve::{Bundle, ServingCertificate, Validity};
 /// How often the certificate's age is looked at.
 const LOOK: Duration = Duration::from_secs(12 * 3600);
 /// After a failure it is looked at again this soon.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is tried at the start before we give up.
 const TRIES: u32 = 5;
 
@@ -60,24 +60,26 @@ pub(crate) async fn keep(
     let serving = ServingCertificate::new(&bundle)?;
     let shown = serving.clone();
     let rotation = async move {
-        let mut bundle = bundle;
-        // The APIService may come after us: telling it is tried until it is done.
+        let mut current = bundle;
+        // The APIService may come after us: telling it is tried until it is done, and only then is a new certificate
+        // shown, so that no client meets one that it cannot verify.
         loop {
-            let told = keeper.tell(&bundle).await;
-            if let Err(error) = &told {
-                tracing::warn!(error = format!("{error:#}"), "the APIService's caBundle is not set; trying again");
+            let next = keeper.bundle().await.unwrap_or_else(|error| {
+                tracing::warn!(error = format!("{error:#}"), "the certificate cannot be looked at");
+                current.clone()
+            });
+            let told = keeper.tell(&next).await;
+            match &told {
+                Ok(()) if next == current => {}
+                Ok(()) => match shown.replace(&next) {
+                    Ok(()) => current = next,
+                    Err(error) => tracing::error!(%error, "the new certificate cannot be used"),
+                },
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "the APIService's caBundle is not set; trying again");
+                }
             }
             tokio::time::sleep(if told.is_ok() { LOOK } else { AGAIN }).await;
-            match keeper.bundle().await {
-                Ok(next) if next != bundle => {
-                    // Clients learn the new authority before they meet its certificate.
-                    if keeper.tell(&next).await.is_ok() && shown.replace(&next).is_ok() {
-                        bundle = next;
-                    }
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "the certificate cannot be looked at"),
-            }
         }
     };
     Ok((serving, rotation))

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options};
 use windlass_core::message::Msg;
 use windlass_core::settings::Settings;
-use windlass_core::{Board, Core};
+use windlass_core::{Board, Core, Now};
 use windlass_host::Host;
 use windlass_pipeline::{Clock, Drive, Prepare};
 use windlass_serve::{
@@ -59,13 +59,11 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Both listeners first: a taken port is told at once, and health answers while the rest comes up.
     let plain = listen(&common.arguments.metrics_bind_address, "--metrics-bind-address").await?;
     let secure = listen(&common.arguments.secure_bind_address, "--secure-bind-address").await?;
-    let (alive, beat) = watch::channel(common.clock.now());
+    // Before the core runs there is nothing that could be stuck: waiting for the lease is no fault.
+    let (alive, beat) = watch::channel(None);
     let clock = common.clock;
-    let health = Health {
-        readiness: common.readiness.clone(),
-        alive: Box::new(move || clock.now().mono.since(beat.borrow().mono) < STUCK),
-        registry,
-    };
+    let alive_now = move || beat.borrow().is_none_or(|beat: Now| clock.now().mono.since(beat.mono) < STUCK);
+    let health = Health { readiness: common.readiness.clone(), alive: Box::new(alive_now), registry };
     let health = tokio::spawn(serve_health(plain, Arc::new(health), Limits::default(), common.shutdown.clone()));
 
     components::load(&host, &common.arguments.components).await?;

@@ -27,16 +27,13 @@ pub(crate) fn front_proxy(client: &Client) -> watch::Receiver<FrontProxy> {
         // Kept: dropping it ends the watch.
         let _source = source;
         loop {
-            if let Some(now) = values.borrow_and_update().clone() {
-                tell.send_replace(FrontProxy {
-                    client_ca: String::new(),
-                    request_header_ca: now.client_ca,
-                    allowed_names: now.allowed_names,
-                    username_headers: now.username_headers,
-                    uid_headers: now.uid_headers,
-                    group_headers: now.group_headers,
-                    extra_header_prefixes: now.extra_header_prefixes,
-                });
+            let now = values.borrow_and_update().as_ref().map(FrontProxy::from_config_map);
+            match now {
+                None => {}
+                Some(Ok(trust)) => {
+                    tell.send_replace(trust);
+                }
+                Some(Err(error)) => tracing::error!(%error, "the aggregation layer's trust stays as it was"),
             }
             if values.changed().await.is_err() {
                 return;

@@ -1,0 +1,4 @@
+//! The stages with fakes of what is around them, in paused time.
+mod drive;
+mod fake;
+mod prepare;

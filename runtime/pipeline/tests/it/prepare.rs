@@ -1,0 +1,138 @@
+//! Objects on their way to the core.
+use crate::fake::{FakeScalers, intake};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use windlass_core::message::{IntakeMsg, Msg};
+use windlass_core::resolve::ProcessKey;
+use windlass_core::workload::Trigger;
+use windlass_core::{Reason, WorkloadKey};
+use windlass_pipeline::{Metrics, Prepare, prepare};
+
+struct Stage {
+    intake: mpsc::Sender<IntakeMsg>,
+    inbox: mpsc::Receiver<Msg>,
+    scalers: Arc<FakeScalers>,
+    components: watch::Sender<u64>,
+}
+
+fn stage() -> Stage {
+    let scalers = Arc::new(FakeScalers::default());
+    let (components, changes) = watch::channel(0);
+    let metrics = Metrics::new(&mut Default::default());
+    let key = Arc::new(ProcessKey::new([7; 32]));
+    let (sender, receiver) = mpsc::channel(64);
+    let (inbox_sender, inbox) = mpsc::channel(64);
+    let stage = Prepare { scalers: scalers.clone(), key, components: changes, metrics };
+    tokio::spawn(prepare(stage, receiver, inbox_sender));
+    Stage { intake: sender, inbox, scalers, components }
+}
+
+impl Stage {
+    async fn put(&self, name: &str, kind: &str, n: &str) {
+        self.intake.send(IntakeMsg::Put(Box::new(intake(name, kind, n)))).await.unwrap();
+    }
+
+    /// The next message within a second: its kind, the object's name, and the trigger.
+    async fn next(&mut self) -> Option<(&'static str, String, Option<Trigger>)> {
+        let message = tokio::time::timeout(Duration::from_secs(1), self.inbox.recv()).await.ok()??;
+        Some(match message {
+            Msg::Upsert(workload) => {
+                let trigger = workload.triggers.first().cloned();
+                ("upsert", workload.declared.key.name.to_string(), trigger)
+            }
+            Msg::Refused { key, .. } => ("refused", key.name.to_string(), None),
+            Msg::Deleting(key) => ("deleting", key.name.to_string(), None),
+            Msg::Gone(key) => ("gone", key.name.to_string(), None),
+            other => panic!("{other:?}"),
+        })
+    }
+}
+
+fn key(name: &str) -> WorkloadKey {
+    WorkloadKey::scaled_object("ns", name)
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_come_together_share_a_call() {
+    let mut stage = stage();
+    for name in ["a", "b", "c"] {
+        stage.put(name, "quick", name).await;
+    }
+    for name in ["a", "b", "c"] {
+        let (kind, told, trigger) = stage.next().await.unwrap();
+        assert_eq!((kind, told.as_str()), ("upsert", name));
+        let Some(Trigger::External { metrics, .. }) = trigger else { panic!("{trigger:?}") };
+        assert_eq!(metrics[0].name.to_string(), format!("s0-{name}"));
+    }
+    assert_eq!(*stage.scalers.calls.lock().unwrap(), [("quick".into(), 3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_component_delays_nobody_else() {
+    let mut stage = stage();
+    stage.put("waits", "slow", "1").await;
+    stage.put("goes", "quick", "1").await;
+    assert_eq!(stage.next().await.unwrap().1, "goes");
+    assert!(stage.next().await.is_none(), "nothing is sent before its component answered");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(stage.next().await.unwrap().1, "waits");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_triggers_name_field_and_remedy() {
+    let mut stage = stage();
+    for (kind, n, reason, text) in [
+        ("quick", "bad", Reason::InvalidTrigger, "spec.triggers[0].metadata.n: has to be good"),
+        ("quick", "", Reason::InvalidTrigger, "spec.triggers[0].metadata.n: "),
+        ("none", "1", Reason::UnknownTriggerType, "spec.triggers[0].type: no scaler serves it"),
+    ] {
+        stage.put("web", kind, n).await;
+        let (_, _, trigger) = stage.next().await.unwrap();
+        let Some(Trigger::Unusable { fault, .. }) = trigger else { panic!("{trigger:?}") };
+        assert_eq!(fault.reason, reason);
+        assert!(fault.message.starts_with(text), "{}", fault.message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_newest_change_arrives() {
+    let mut stage = stage();
+    stage.put("web", "slow", "old").await;
+    stage.put("web", "quick", "new").await;
+    let (_, _, trigger) = stage.next().await.unwrap();
+    let Some(Trigger::External { metrics, .. }) = trigger else { panic!("{trigger:?}") };
+    assert_eq!(&*metrics[0].name.name, "new");
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(stage.next().await.is_none(), "what was prepared for the older change is dropped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_does_not_come_back() {
+    let mut stage = stage();
+    stage.put("web", "slow", "1").await;
+    stage.intake.send(IntakeMsg::Gone(key("web"))).await.unwrap();
+    assert_eq!(stage.next().await.unwrap().0, "gone");
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(stage.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_core_knows_an_object_before_its_deletion() {
+    let mut stage = stage();
+    stage.put("web", "slow", "1").await;
+    stage.intake.send(IntakeMsg::Deleting(key("web"))).await.unwrap();
+    assert!(stage.next().await.is_none());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(stage.next().await.unwrap().0, "upsert");
+    assert_eq!(stage.next().await.unwrap().0, "deleting");
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_components_prepare_objects_again() {
+    let mut stage = stage();
+    stage.put("web", "none", "1").await;
+    assert_eq!(stage.next().await.unwrap().0, "upsert");
+    stage.components.send_modify(|version| *version += 1);
+    assert_eq!(stage.next().await.unwrap().0, "upsert");
+}
