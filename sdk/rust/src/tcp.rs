@@ -1,13 +1,15 @@
 //! Scalers that speak a protocol of their own over TCP.
 mod drive;
 mod host;
+mod network;
 mod wire;
 
 pub use wire::Wire;
 
 use crate::bindings::windlass::scaler::types::Batch;
 use crate::{Context, Failure, Outcome, Reading, Scaler, Transport};
-pub(crate) use drive::{Limits, Network, drive};
+pub(crate) use drive::drive;
+pub(crate) use network::{Limits, Network};
 
 /// The transport of scalers that speak over TCP.
 #[derive(Debug)]
@@ -47,6 +49,21 @@ pub trait Conversation {
     /// # Errors
     /// Why there is no value. The connection is closed: where it is still good, answer [`Progress::Refused`] instead.
     fn received(&mut self, wire: &mut Wire) -> Result<Progress, Failure>;
+
+    /// The connection could not be made, or broke. Where the source has other addresses, the conversation goes on with
+    /// [`Progress::Connect`].
+    ///
+    /// # Errors
+    /// Why there is no value: the failure, where there is nowhere else to ask.
+    fn lost(&mut self, failure: Failure) -> Result<Progress, Failure> {
+        Err(failure)
+    }
+
+    /// How many other addresses [`Conversation::lost`] could still turn to. Each gets its share of the time that is left,
+    /// so that one that never answers leaves time for the others.
+    fn alternatives(&self) -> u32 {
+        0
+    }
 }
 
 /// What follows in a conversation. What has been written to the wire is sent in any case.

@@ -122,6 +122,14 @@ impl Response {
         self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
+    /// Refuses a status that does not say 2xx, by its usual meaning; for requests with [`Request::any_status`].
+    ///
+    /// # Errors
+    /// What the status means, with the beginning of the body.
+    pub fn check(&self) -> Result<(), Failure> {
+        super::status::check(self)
+    }
+
     /// The body as text.
     ///
     /// # Errors

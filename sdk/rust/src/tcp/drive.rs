@@ -1,46 +1,15 @@
 //! One batch over TCP: some conversations at a time, each moved on when its connection can be read.
-use super::{Conversation, Progress, TcpScaler, Wire};
+use super::{Conversation, Limits, Network, Progress, TcpScaler, Wire};
 use crate::bindings::windlass::scaler::types::Batch;
 use crate::scaler::members;
-use crate::{Context, Failure, FailureKind, Outcome};
+use crate::{Context, Failure, Outcome};
 use std::collections::VecDeque;
-
-/// The bounds of a batch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Conversations at a time. More only cost the source connections: queries of a batch ask the same source.
-    pub conversations: usize,
-    /// Longest input that a conversation may leave unconsumed, in bytes.
-    pub input: usize,
-    /// Connections that a conversation may use one after the other.
-    pub connections: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { conversations: 8, input: 4 << 20, connections: 16 }
-    }
-}
 
 /// What is left of the budget for telling outcomes, in milliseconds.
 const RESERVE_MS: u64 = 20;
 
 /// How much is read at once, in bytes.
 const PIECE: u32 = 64 << 10;
-
-/// Connections, as the host or a test gives them. Errors are told at first use.
-pub(crate) trait Network {
-    type Connection;
-
-    fn open(&mut self, query: u32, endpoint: u32) -> Result<(Self::Connection, bool), Failure>;
-    fn start_tls(&mut self, connection: &Self::Connection) -> Result<(), Failure>;
-    fn write(&mut self, connection: &Self::Connection, bytes: &[u8]) -> Result<(), Failure>;
-    fn read(&mut self, connection: &Self::Connection, max: u32, timeout_ms: u32) -> Result<Vec<u8>, Failure>;
-    fn keep(&mut self, connection: Self::Connection);
-    fn wait(&mut self, connections: &[&Self::Connection], timeout_ms: u32) -> Vec<u32>;
-    fn learn(&mut self, query: u32, parent: u32, host: &str, port: u16) -> Result<u32, Failure>;
-    fn now_ms(&mut self) -> u64;
-}
 
 /// A query with its conversation and its connection.
 struct Running<'a, S: TcpScaler, C> {
@@ -55,6 +24,16 @@ struct Running<'a, S: TcpScaler, C> {
     silent: bool,
     /// How many connections this query has used.
     connections: u32,
+    /// When the connection has been silent for too long.
+    until: u64,
+}
+
+impl<S: TcpScaler, C> Running<'_, S, C> {
+    /// Gives the connection its share of the time until `end`; what has spoken has all of it.
+    fn share(&mut self, now: u64, end: u64) {
+        let shares = if self.silent { u64::from(self.conversation.alternatives()) + 1 } else { 1 };
+        self.until = now + end.saturating_sub(now) / shares;
+    }
 }
 
 /// How a conversation stands after it was moved on.
@@ -73,10 +52,10 @@ pub(crate) fn drive<S: TcpScaler, N: Network>(
     let end = network.now_ms() + u64::from(batch.budget_ms).saturating_sub(RESERVE_MS);
     let mut waiting: VecDeque<_> = members::<S>(batch, put).into();
     let mut running: Vec<Running<'_, S, N::Connection>> = Vec::new();
-    let mut driver = Driver { network, limits, put };
+    let mut driver = Driver { network, limits, put, end };
     loop {
-        let left = end.saturating_sub(driver.network.now_ms());
-        if left == 0 {
+        let now = driver.network.now_ms();
+        if now >= end {
             break;
         }
         while running.len() < limits.conversations {
@@ -89,7 +68,8 @@ pub(crate) fn drive<S: TcpScaler, N: Network>(
             return;
         }
         let connections: Vec<&N::Connection> = running.iter().map(|running| &running.connection).collect();
-        let mut ready = driver.network.wait(&connections, u32::try_from(left).unwrap_or(u32::MAX));
+        let until = running.iter().map(|running| running.until).min().unwrap_or(end);
+        let mut ready = driver.network.wait(&connections, u32::try_from(until.saturating_sub(now)).unwrap_or(u32::MAX));
         ready.sort_unstable();
         // From the last, since what has been told leaves the list.
         for index in ready.into_iter().rev() {
@@ -98,6 +78,13 @@ pub(crate) fn drive<S: TcpScaler, N: Network>(
                 if let Next::Open(next) = driver.read(moved) {
                     running.push(next);
                 }
+            }
+        }
+        let now = driver.network.now_ms();
+        while let Some(index) = running.iter().position(|running| running.until <= now && now < end) {
+            let moved = running.swap_remove(index);
+            if let Next::Open(next) = driver.lost(moved, Failure::timeout("no answer within its share of the time")) {
+                running.push(next);
             }
         }
     }
@@ -111,6 +98,8 @@ struct Driver<'d, N: Network> {
     network: &'d mut N,
     limits: Limits,
     put: &'d mut dyn FnMut(u32, Outcome),
+    /// When the batch ends.
+    end: u64,
 }
 
 impl<N: Network> Driver<'_, N> {
@@ -143,6 +132,7 @@ impl<N: Network> Driver<'_, N> {
             wire,
             silent: true,
             connections,
+            until: self.end,
         })
     }
 
@@ -151,20 +141,21 @@ impl<N: Network> Driver<'_, N> {
         mut running: Running<'a, S, N::Connection>,
     ) -> Next<'a, S, N::Connection> {
         let progress = running.conversation.connected(&mut running.wire);
+        running.share(self.network.now_ms(), self.end);
         self.proceed(running, progress)
     }
 
     /// Reads what has arrived and moves the conversation on.
     fn read<'a, S: TcpScaler>(&mut self, mut running: Running<'a, S, N::Connection>) -> Next<'a, S, N::Connection> {
         match self.network.read(&running.connection, PIECE, 1) {
-            // Told to be readable and is not: waits on.
-            Err(failure) if failure.kind == FailureKind::Timeout => Next::Open(running),
+            // Even where it is a timeout: a connection that can be read and gives nothing was not made in time.
             Err(failure) => self.broken(running, failure),
             Ok(bytes) if bytes.is_empty() => {
                 self.broken(running, Failure::unreachable("the source closed the connection before it answered"))
             }
             Ok(bytes) => {
                 running.silent = false;
+                running.until = self.end;
                 running.wire.arrived(&bytes);
                 if running.wire.input().len() > self.limits.input {
                     return self.fail(
@@ -203,9 +194,9 @@ impl<N: Network> Driver<'_, N> {
                 }
                 Err(failure) => self.fail(running.query, failure),
             },
-            Progress::Connect(endpoint) => self.go_on(running, endpoint),
+            Progress::Connect(endpoint) => self.go_on(running, endpoint, true),
             Progress::Learn { host, port } => match self.network.learn(running.query, running.endpoint, &host, port) {
-                Ok(endpoint) => self.go_on(running, endpoint),
+                Ok(endpoint) => self.go_on(running, endpoint, true),
                 Err(failure) => self.fail(running.query, failure),
             },
             Progress::Done(reading) => self.done(running, Outcome::Ready(reading)),
@@ -213,11 +204,28 @@ impl<N: Network> Driver<'_, N> {
         }
     }
 
-    /// The same conversation over another connection; the one that it leaves is kept.
+    /// A connection that is of no more use: the conversation says whether there is another address to ask.
+    fn lost<'a, S: TcpScaler>(
+        &mut self,
+        mut running: Running<'a, S, N::Connection>,
+        failure: Failure,
+    ) -> Next<'a, S, N::Connection> {
+        match running.conversation.lost(failure) {
+            Ok(Progress::Connect(endpoint)) => self.go_on(running, endpoint, false),
+            Ok(Progress::Refused(failure)) | Err(failure) => self.fail(running.query, failure),
+            Ok(_) => {
+                let message = "after a connection was lost, a conversation can only connect to another endpoint";
+                self.fail(running.query, Failure::internal(message))
+            }
+        }
+    }
+
+    /// The same conversation over another connection; the one that it leaves is kept where it is `good`.
     fn go_on<'a, S: TcpScaler>(
         &mut self,
         running: Running<'a, S, N::Connection>,
         endpoint: u32,
+        good: bool,
     ) -> Next<'a, S, N::Connection> {
         if running.connections >= self.limits.connections {
             return self.fail(
@@ -226,7 +234,9 @@ impl<N: Network> Driver<'_, N> {
             );
         }
         let Running { query, parameters, context, conversation, connection, wire, connections, .. } = running;
-        self.leave(connection, &wire);
+        if good {
+            self.leave(connection, &wire);
+        }
         match self.network.open(query, endpoint) {
             Ok((connection, fresh)) => {
                 let (wire, connections) = (Wire::new(fresh), connections + 1);
@@ -240,6 +250,7 @@ impl<N: Network> Driver<'_, N> {
                     wire,
                     silent: true,
                     connections,
+                    until: self.end,
                 })
             }
             Err(failure) => self.fail(query, failure),
@@ -254,7 +265,7 @@ impl<N: Network> Driver<'_, N> {
     ) -> Next<'a, S, N::Connection> {
         let stale = running.silent && !running.wire.fresh() && running.connections < self.limits.connections;
         if !stale {
-            return self.fail(running.query, failure);
+            return self.lost(running, failure);
         }
         let Running { query, parameters, context, connection, connections, .. } = running;
         drop(connection);

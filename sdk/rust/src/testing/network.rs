@@ -14,6 +14,8 @@ pub enum Reply {
     Nothing,
     /// It closes the connection.
     Close,
+    /// It does not accept the connection, until the host gives up.
+    NotAccepted,
 }
 
 /// The source's side of a connection.
@@ -21,6 +23,7 @@ pub enum Reply {
 struct Side {
     pending: Vec<u8>,
     closed: bool,
+    given_up: bool,
 }
 
 /// A network whose other end is a closure. Time passes only in a wait that nothing ends.
@@ -71,6 +74,7 @@ impl<F: FnMut(u32, usize, &[u8]) -> Reply> Network for Scripted<F> {
             Reply::Bytes(bytes) => connection.side.borrow_mut().pending.extend(bytes),
             Reply::Nothing => {}
             Reply::Close => connection.side.borrow_mut().closed = true,
+            Reply::NotAccepted => connection.side.borrow_mut().given_up = true,
         }
         Ok(())
     }
@@ -78,7 +82,7 @@ impl<F: FnMut(u32, usize, &[u8]) -> Reply> Network for Scripted<F> {
     fn read(&mut self, connection: &Connection, max: u32, _: u32) -> Result<Vec<u8>, Failure> {
         let mut side = connection.side.borrow_mut();
         if side.pending.is_empty() && !side.closed {
-            return Err(Failure::timeout("nothing to read"));
+            return Err(Failure::timeout("the source did not accept a connection in time"));
         }
         let count = side.pending.len().min(max as usize);
         Ok(side.pending.drain(..count).collect())
@@ -91,7 +95,7 @@ impl<F: FnMut(u32, usize, &[u8]) -> Reply> Network for Scripted<F> {
     fn wait(&mut self, connections: &[&Connection], timeout_ms: u32) -> Vec<u32> {
         let readable = |connection: &Connection| {
             let side = connection.side.borrow();
-            side.closed || !side.pending.is_empty()
+            side.closed || side.given_up || !side.pending.is_empty()
         };
         let ready: Vec<u32> =
             (0..).zip(connections).filter(|(_, connection)| readable(connection)).map(|(index, _)| index).collect();

@@ -109,6 +109,14 @@ fn a_status_says_why_there_is_no_value() {
 }
 
 #[test]
+fn a_scaler_that_sees_every_status_may_ask_for_its_usual_meaning() {
+    assert_eq!(answer(204, "").unwrap().check(), Ok(()));
+    let refused = answer(503, "busy").unwrap().check().unwrap_err();
+    assert_eq!((refused.kind, refused.retry_after_ms), (FailureKind::Unreachable, Some(7_000)));
+    assert_eq!(refused.message, "answered 503 (busy)");
+}
+
+#[test]
 fn one_failed_request_fails_its_query_alone() {
     let outcomes = poll_http::<Sums>(&[asking("/1,/bad", "false"), asking("/2", "false")], 0, |_, request| {
         match &*request.target {

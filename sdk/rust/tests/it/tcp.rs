@@ -133,6 +133,18 @@ fn a_new_connection_that_is_closed_fails_its_query() {
 }
 
 #[test]
+fn a_connection_that_the_host_gives_up_is_told_at_once() {
+    let mut asked = 0;
+    let outcomes = poll_tcp::<Lines>(&[asking("4")], 0, |_, _, _| {
+        asked += 1;
+        Reply::NotAccepted
+    });
+    let told = |failure: &Failure| failure.kind == FailureKind::Timeout && failure.message.contains("accept");
+    assert!(matches!(&outcomes[0], Outcome::Failed(failure) if told(failure)), "{outcomes:?}");
+    assert_eq!(asked, 1);
+}
+
+#[test]
 fn silence_ends_with_the_budget_and_delays_nobody() {
     let outcomes = poll_tcp::<Lines>(&[asking("silent"), asking("4")], 0, |_, _, bytes| match bytes {
         b"hello\n" => line("hi"),
@@ -153,4 +165,77 @@ fn a_conversation_goes_where_the_source_sends_it_but_not_for_ever() {
     });
     assert!(matches!(&outcomes[0], Outcome::Ready(reading) if reading.values == [6.0]), "{:?}", outcomes[0]);
     assert!(matches!(&outcomes[1], Outcome::Failed(failure) if failure.kind == FailureKind::BadResponse));
+}
+
+/// Asks the endpoints of its plan one after the other.
+struct Several;
+
+impl Scaler for Several {
+    const NAME: &'static str = "several";
+    type Parameters = Asked;
+    type Transport = Tcp;
+
+    fn configure(_: &Asked, _: &Trigger) -> Result<Plan, Vec<Problem>> {
+        Ok(Plan::metric("several", 1.0, 0.0))
+    }
+}
+
+impl TcpScaler for Several {
+    type Conversation = OneOfThree;
+
+    fn converse(asked: &Asked, _: &Context<'_>) -> Result<OneOfThree, Failure> {
+        Ok(OneOfThree { question: asked.question.clone(), endpoint: 0 })
+    }
+}
+
+struct OneOfThree {
+    question: String,
+    endpoint: u32,
+}
+
+impl Conversation for OneOfThree {
+    fn connected(&mut self, wire: &mut Wire) -> Result<Progress, Failure> {
+        wire.write(self.question.as_bytes());
+        Ok(Progress::Wait)
+    }
+
+    fn received(&mut self, wire: &mut Wire) -> Result<Progress, Failure> {
+        wire.consume(wire.input().len());
+        Ok(Progress::Done(Reading::value(f64::from(self.endpoint))))
+    }
+
+    fn lost(&mut self, failure: Failure) -> Result<Progress, Failure> {
+        if self.alternatives() == 0 {
+            return Err(failure);
+        }
+        self.endpoint += 1;
+        Ok(Progress::Connect(self.endpoint))
+    }
+
+    fn alternatives(&self) -> u32 {
+        2 - self.endpoint
+    }
+}
+
+#[test]
+fn where_one_address_is_lost_or_silent_the_next_is_asked() {
+    let triggers: Vec<Trigger> = ["first", "second", "silent", "none"]
+        .map(|question| trigger::<Several>(&[("question", question)], &[]).unwrap())
+        .into();
+    let mut asked = Vec::new();
+    let outcomes = poll_tcp::<Several>(&triggers, 0, |endpoint, _, bytes| {
+        asked.push((String::from_utf8_lossy(bytes).into_owned(), endpoint));
+        match (bytes, endpoint) {
+            (b"first", 0) | (b"second", 1) | (b"silent", 2) => line("here"),
+            (b"silent", _) => Reply::Nothing,
+            _ => Reply::Close,
+        }
+    });
+    for (outcome, endpoint) in outcomes.iter().zip([0.0, 1.0, 2.0]) {
+        assert!(matches!(outcome, Outcome::Ready(reading) if reading.values == [endpoint]), "{outcomes:?}");
+    }
+    assert!(matches!(&outcomes[3], Outcome::Failed(failure) if failure.kind == FailureKind::Unreachable));
+    for (question, times) in [("first", 1), ("second", 2), ("silent", 3), ("none", 3)] {
+        assert_eq!(asked.iter().filter(|(told, _)| told == question).count(), times, "{question}: {asked:?}");
+    }
 }
