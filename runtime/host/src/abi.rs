@@ -7,7 +7,7 @@ use windlass_core::message::Asked;
 use windlass_core::query::{Endpoint, MetricSpec, Problem, QueryPlan, ResolvedTrigger, Tls};
 use windlass_core::sample::{Outcome, Sample};
 use windlass_core::scaler::{Origin, Parameter, Scaler, Secrecy, Shape};
-use windlass_core::{Digest, Milli, Now, Text, Wall, WorkloadKind};
+use windlass_core::{Digest, Milli, Now, Secret, Text, Wall, WorkloadKind};
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -148,13 +148,13 @@ fn endpoint(endpoint: types::Endpoint) -> Endpoint {
     }
 }
 
-/// A problem.
+/// A problem, as the guest told it: not yet fit for people.
 pub(crate) fn problem(problem: types::Problem) -> Problem {
-    Problem { parameter: problem.parameter.map(Text::from), message: crate::clean::line(&problem.message).into() }
+    Problem { parameter: problem.parameter.map(Text::from), message: problem.message.into() }
 }
 
 /// A failure, its message cleaned of `secrets`.
-pub(crate) fn failure(failure: types::Failure, secrets: &[&str]) -> Failure {
+fn failure(failure: types::Failure, secrets: &[Secret]) -> Failure {
     let kind = match failure.kind {
         types::FailureKind::Invalid => FailureKind::Invalid,
         types::FailureKind::Auth => FailureKind::Auth,
@@ -189,11 +189,17 @@ pub(crate) fn told(failure: &Failure) -> types::Failure {
     }
 }
 
-/// An outcome, checked: what a guest may not say becomes a failure that names it.
-pub(crate) fn outcome(outcome: types::Outcome, asked: &Asked, now: Now, limits: &Limits) -> Outcome {
-    let secrets = crate::clean::secrets(&asked.question.trigger);
+/// An outcome, checked: what a guest may not say becomes a failure that names it. `secrets` are those of the whole batch,
+/// since the guest has seen them all.
+pub(crate) fn outcome(
+    outcome: types::Outcome,
+    asked: &Asked,
+    secrets: &[Secret],
+    now: Now,
+    limits: &Limits,
+) -> Outcome {
     match outcome {
-        types::Outcome::Failed(told) => Outcome::Failed(failure(told, &secrets)),
+        types::Outcome::Failed(told) => Outcome::Failed(failure(told, secrets)),
         types::Outcome::Pending(later) if later.state.len() <= limits.state_bytes => {
             Outcome::Pending { state: later.state.into(), retry: Duration::from_millis(later.retry_ms) }
         }
@@ -224,9 +230,12 @@ fn sample(reading: types::Reading, asked: &Asked, now: Now, limits: &Limits) -> 
         let message = format!("the component gave {} values for {expected} metrics", reading.values.len());
         return Err(Failure::new(FailureKind::Internal, message));
     }
+    if let Some(wrong) = metrics.as_ref().and_then(|found| crate::plan::metrics_wrong(found, limits)) {
+        return Err(Failure::new(FailureKind::Internal, crate::clean::line(&wrong)));
+    }
     let values = reading.values.iter().map(|value| {
-        // Below zero counts as zero, as in KEDA; NaN stays NaN.
-        let value = if *value < 0.0 { 0.0 } else { *value };
+        // Below zero counts as zero, as in KEDA; what is no number stays none.
+        let value = if *value < 0.0 && value.is_finite() { 0.0 } else { *value };
         Milli::from_f64(value).ok_or_else(|| bad(format!("{value} is not a value that can be scaled on")))
     });
     let values = values.collect::<Result<_, _>>()?;

@@ -2,11 +2,12 @@
 use crate::HostError;
 use crate::abi::{self, ScalerPre, World};
 use crate::component::Ready;
+use crate::engine::TICK;
+use crate::meter::Meter;
 use crate::state::{Shared, State};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-use wasmtime::component::Component;
 use wasmtime::{Engine, Store, UpdateDeadline};
 use windlass_core::message::Batch;
 use windlass_core::port::Report;
@@ -14,8 +15,11 @@ use windlass_core::query::{Problem, QueryPlan, ResolvedTrigger};
 use windlass_core::scaler::Scaler;
 use windlass_core::{Digest, Fault, Reason};
 
-/// Host calls of a poll end so much before its budget: a slow source is its query's `timeout`, not the end of the call.
-const MARGIN: Duration = Duration::from_millis(250);
+/// Host calls of a poll end so much before its budget: a slow source is its query's `timeout`, not the end of the call. On a
+/// busy machine a guest needs more than its CPU time to tell of it.
+fn margin(budget: Duration) -> Duration {
+    (budget / 8).clamp(Duration::from_millis(250), Duration::from_secs(1))
+}
 
 /// Makes calls.
 pub(crate) struct Caller {
@@ -43,15 +47,11 @@ impl Caller {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.growth);
         store.set_hostcall_fuel(self.shared.limits.hostcall_fuel);
-        // One tick at a time: other guests get their turn in between, and the ticks are counted.
+        // One tick at a time: other guests get their turn in between. Ticks that pass while it waits are not its own.
         store.set_epoch_deadline(1);
-        let mut left = ticks;
+        let (most, meter) = (TICK * ticks, store.data().meter.clone());
         store.epoch_deadline_callback(move |_| {
-            if left == 0 {
-                return Ok(UpdateDeadline::Interrupt);
-            }
-            left -= 1;
-            Ok(UpdateDeadline::Yield(1))
+            Ok(if meter.spent() >= most { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
         });
         store
     }
@@ -65,13 +65,14 @@ impl Caller {
     async fn within<T: Send + 'static>(
         &self,
         limit: Duration,
+        meter: Arc<Meter>,
         call: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Result<T, CallError> {
         let instances = self.instances.clone();
         let task = self.runtime.spawn(async move {
             let admitted = async {
                 let _permit = instances.acquire().await.map_err(|_| CallError::Stopping)?;
-                call.await
+                meter.run(call).await
             };
             tokio::time::timeout(limit, admitted).await.unwrap_or(Err(CallError::Late(limit)))
         });
@@ -82,13 +83,13 @@ impl Caller {
     pub(crate) async fn describe(&self, digest: Digest, pre: &ScalerPre<State>) -> Result<Scaler, HostError> {
         let limits = &self.shared.limits;
         let mut store = self.store(State::new(self.shared.clone(), None), self.ticks(0));
-        let pre = pre.clone();
+        let (pre, meter) = (pre.clone(), store.data().meter.clone());
         let call = async move {
             let world = pre.instantiate_async(&mut store).await.map_err(trap)?;
             world.windlass_scaler_polled().call_describe(&mut store).await.map_err(trap)
         };
         let info = self
-            .within(limits.pure_call, call)
+            .within(limits.pure_call, meter, call)
             .await
             .map_err(|error| HostError::Description(crate::clean::line(&error.to_string()).into()))?;
         let scaler = abi::scaler(digest, info);
@@ -103,7 +104,7 @@ impl Caller {
         triggers: &[ResolvedTrigger],
     ) -> Result<Vec<Result<QueryPlan, Vec<Problem>>>, Fault> {
         let mut store = self.store(State::new(self.shared.clone(), None), self.ticks(triggers.len()));
-        let pre = ready.pre.clone();
+        let (pre, meter) = (ready.pre.clone(), store.data().meter.clone());
         let told: Vec<_> = triggers.iter().map(abi::trigger).collect();
         let call = async move {
             let world: World = pre.instantiate_async(&mut store).await.map_err(trap)?;
@@ -116,46 +117,37 @@ impl Caller {
             )
         };
         let answers =
-            self.within(self.shared.limits.pure_call, call).await.map_err(|error| fault(error.to_string()))?;
+            self.within(self.shared.limits.pure_call, meter, call).await.map_err(|error| fault(error.to_string()))?;
         if answers.len() != triggers.len() {
             return Err(fault(format!("{} answers for {} triggers", answers.len(), triggers.len())));
         }
         let checked = triggers.iter().zip(answers).map(|(trigger, answer)| match answer {
-            Ok(plan) => crate::plan::check(abi::plan(plan), trigger, &self.shared.limits),
+            Ok(plan) => crate::plan::check(abi::plan(plan), trigger, &ready.scaler, &self.shared.limits),
             Err(problems) => Err(problems.into_iter().map(abi::problem).collect()),
         });
-        Ok(checked.collect())
+        let secrets = crate::clean::secrets(triggers);
+        Ok(checked.map(|answer| answer.map_err(|problems| crate::clean::problems(problems, &secrets))).collect())
     }
 
     /// Polls a batch. What was reported is reported; what was not has failed.
     pub(crate) async fn poll(&self, ready: Arc<Ready>, batch: Batch, report: Arc<dyn Report>) {
         let budget = batch.budget;
-        let deadline = Instant::now() + budget.saturating_sub(MARGIN);
+        let deadline = Instant::now() + budget.saturating_sub(margin(budget));
         let wit = abi::batch(&batch.queries, batch.now, budget);
         let ticks = self.ticks(batch.queries.len());
         let domain = batch.domain.clone();
         let mut store = self.store(State::new(self.shared.clone(), Some((batch, report, deadline))), ticks);
-        let pre = ready.pre.clone();
+        let (pre, meter) = (ready.pre.clone(), store.data().meter.clone());
         let call = async move {
             let world: World = pre.instantiate_async(&mut store).await.map_err(trap)?;
             world.windlass_scaler_polled().call_poll(&mut store, &wit).await.map_err(trap)
         };
-        let ended = self.within(budget, call).await;
+        let ended = self.within(budget, meter, call).await;
         self.shared.metrics.call(ended.is_ok());
         if let Err(error) = ended {
             tracing::warn!(component = %ready.scaler.name, digest = %ready.scaler.digest, namespace = %domain, %error, "a batch did not end well");
         }
     }
-}
-
-/// Compiles nothing and runs nothing: the type of a component whose imports are checked.
-pub(crate) fn prepare(
-    engine: &Engine,
-    linker: &wasmtime::component::Linker<State>,
-    component: &Component,
-) -> Result<ScalerPre<State>, HostError> {
-    crate::component::check_imports(component, engine)?;
-    crate::component::link(linker, component)
 }
 
 /// The first line of a trap: a backtrace helps nobody who reads an object's condition.

@@ -35,7 +35,7 @@ pub(crate) fn value(trigger: &ResolvedTrigger, name: &str) -> Option<String> {
 }
 
 /// The user part of a URL, decoded.
-fn user_part(url: &str) -> Option<(String, Option<String>)> {
+pub(crate) fn user_part(url: &str) -> Option<(String, Option<String>)> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let (user, _) = authority.rsplit_once('@')?;

@@ -6,6 +6,13 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 /// How often the epoch advances: the unit of guests' CPU time.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
+/// Core instances, memories and tables of one component.
+const CORE_INSTANCES: u32 = 60;
+const MEMORIES: u32 = 4;
+const TABLES: u32 = 30;
+/// Elements of one table.
+pub(crate) const TABLE_ELEMENTS: usize = 30_000;
+
 /// How an engine allocates instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Allocation {
@@ -32,15 +39,18 @@ pub(crate) fn engine(allocation: Allocation) -> Result<Engine, HostError> {
     if let Allocation::Pool { instances, memory_bytes } = allocation {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(instances)
-            .total_core_instances(instances * 4)
-            .total_memories(instances)
-            .total_tables(instances * 4)
+            // As many as all of them may have together: no component takes another's place.
+            .total_core_instances(instances * CORE_INSTANCES)
+            .total_memories(instances * MEMORIES)
+            .total_tables(instances * TABLES)
             .total_stacks(instances)
             .max_memory_size(memory_bytes)
-            .table_elements(30_000)
-            .max_core_instances_per_component(60)
-            .max_memories_per_component(4)
-            .max_tables_per_component(30)
+            .table_elements(TABLE_ELEMENTS)
+            .max_core_instances_per_component(CORE_INSTANCES)
+            .max_memories_per_component(MEMORIES)
+            .max_memories_per_module(MEMORIES)
+            .max_tables_per_component(TABLES)
+            .max_tables_per_module(TABLES)
             .max_component_instance_size(4 << 20)
             .max_core_instance_size(4 << 20)
             .max_unused_warm_slots(100);

@@ -3,13 +3,14 @@
 //! ```text
 //!  bytes ─► size, imports ─► compile (a child under limits, or the cache under a MAC) ─► describe ─► registry by trigger type
 //!  Batch ─► a fresh instance under limits, on the guests' own runtime ─► Report, outcome by outcome
-//!              └ host calls: query + endpoint number ─► granted? ─► credentials filled in ─► egress ─► the source
+//!              └ host calls: query + endpoint number ─► granted? ─► credentials filled in ─► budget ─► egress ─► the source
 //! ```
 //!
 //! A guest has no ambient power: it names the query and the number of an endpoint that the user wrote, and secrets by the
 //! names of their parameters. Connections belong to the host, outlive instances, and are never shared across components,
 //! namespaces, endpoints or credentials.
 mod abi;
+mod budget;
 mod call;
 mod clean;
 mod compile;
@@ -20,6 +21,7 @@ mod engine;
 mod error;
 mod http;
 mod limits;
+mod meter;
 mod metrics;
 mod plan;
 mod source;
@@ -27,6 +29,7 @@ mod state;
 mod tcp;
 mod tls;
 
+pub use budget::{Budget, NotAnOverride, Override};
 pub use compile::compile_child;
 pub use egress::{Egress, NotARange, Range};
 pub use error::HostError;
@@ -34,6 +37,7 @@ pub use limits::Limits;
 pub use metrics::Metrics;
 
 use arc_swap::ArcSwap;
+use budget::Budgets;
 use call::Caller;
 use compile::{Cache, Compiler};
 use component::Ready;
@@ -43,7 +47,7 @@ use source::Dialer;
 use state::{Shared, State};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tls::Roots;
 use tokio::sync::{Semaphore, watch};
@@ -63,6 +67,8 @@ pub struct HostOptions {
     pub limits: Limits,
     /// What may be reached.
     pub egress: Egress,
+    /// How much each source may be asked.
+    pub budget: Budget,
     /// Folders with further certificate authorities.
     pub ca_dirs: Vec<PathBuf>,
     /// Private folder for compiled components.
@@ -92,6 +98,8 @@ pub struct Host {
     ready: ArcSwap<Registry>,
     /// Plans by component and values: `configure` is pure.
     plans: Arc<Mutex<Plans>>,
+    /// Loads under way.
+    loading: Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
     version: watch::Sender<u64>,
     guests: Option<tokio::runtime::Runtime>,
 }
@@ -126,6 +134,7 @@ impl Host {
             limits: options.limits,
             http: http::Http::new(dialer.clone()),
             tcp: tcp::Tcp::new(dialer),
+            budgets: Budgets::new(options.budget, options.metrics.sources.clone()),
             clock: options.clock,
             started: Instant::now(),
             io: tokio::runtime::Handle::current(),
@@ -137,6 +146,8 @@ impl Host {
                 tokio::time::sleep(SWEEP).await;
                 let Some(shared) = swept.upgrade() else { return };
                 shared.tcp.sweep();
+                shared.http.sweep();
+                shared.budgets.sweep();
             }
         });
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
@@ -152,6 +163,7 @@ impl Host {
             compiler: Compiler { program: options.compiler, cache },
             ready: ArcSwap::from_pointee(Registry::default()),
             plans: Arc::default(),
+            loading: Mutex::default(),
             version: watch::Sender::new(0),
             guests: Some(guests),
         })
@@ -171,8 +183,14 @@ impl Host {
         if let Some(ready) = self.ready.load().by_digest.get(&digest) {
             return Ok(ready.scaler.clone());
         }
+        component::inspect(&wasm)?;
+        let turn = self.turn(digest);
+        let _turn = turn.lock().await;
+        if let Some(ready) = self.ready.load().by_digest.get(&digest) {
+            return Ok(ready.scaler.clone());
+        }
         let component = self.compiler.component(&self.caller.engine, digest, wasm).await?;
-        let pre = call::prepare(&self.caller.engine, &self.linker, &component)?;
+        let pre = component::link(&self.linker, &component)?;
         let scaler = Arc::new(self.caller.describe(digest, &pre).await?);
         let ready = Arc::new(Ready { scaler: scaler.clone(), pre });
         self.ready.rcu(|now| {
@@ -185,6 +203,18 @@ impl Host {
         });
         self.version.send_modify(|version| *version += 1);
         Ok(scaler)
+    }
+
+    /// A component that several ask for at the same time is compiled once: the others wait for their turn and find it.
+    fn turn(&self, digest: Digest) -> Arc<tokio::sync::Mutex<()>> {
+        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        loading.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = loading.get(&digest).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        loading.insert(digest, Arc::downgrade(&turn));
+        turn
     }
 
     /// Loads a component from a file.
@@ -314,8 +344,13 @@ impl Scalers for Host {
             };
             let missing: Vec<usize> =
                 (0..triggers.len()).filter(|i| answers.get(*i).is_some_and(Option::is_none)).collect();
+            // An instance sees one namespace's values.
+            let mut domains: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+            for index in missing {
+                domains.entry(triggers.get(index).map(|trigger| &trigger.domain)).or_default().push(index);
+            }
             // Small lists: a guest's memory and copies are limited.
-            for part in missing.chunks(64) {
+            for part in domains.values().flat_map(|missing| missing.chunks(64)) {
                 let asked: Vec<_> = part.iter().filter_map(|i| triggers.get(*i).cloned()).collect();
                 let told = caller.configure(&ready, &asked).await?;
                 let mut plans = plans.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,12 @@
 //! What a call may use. Every number is a setting; each has a reason to be what it is.
+use crate::engine::TABLE_ELEMENTS;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
 /// Limits of one guest call.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// CPU time of a call, in ticks of 10 ms.
+    /// CPU time of a call, in ticks of 10 ms. What it waits is not counted.
     pub cpu_ticks: u32,
     /// Further ticks per 20 queries.
     pub cpu_ticks_per_20: u32,
@@ -98,7 +99,8 @@ impl ResourceLimiter for Growth {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let may = take(&mut self.table_left, desired.saturating_sub(current));
+        // What the pool refuses anyway is not counted as used.
+        let may = desired <= TABLE_ELEMENTS && take(&mut self.table_left, desired.saturating_sub(current));
         self.hit |= !may;
         Ok(may)
     }

@@ -1,4 +1,5 @@
 //! What the host tells of itself.
+use crate::budget::SourceMetrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,12 +18,14 @@ pub(crate) struct ResultLabel {
 pub struct Metrics {
     calls: Family<ResultLabel, Counter>,
     requests: Family<ResultLabel, Counter>,
+    pub(crate) sources: SourceMetrics,
 }
 
 impl Metrics {
     /// Registers them.
     pub fn new(registry: &mut Registry) -> Metrics {
-        let metrics = Metrics { calls: Family::default(), requests: Family::default() };
+        let sources = SourceMetrics::new(registry);
+        let metrics = Metrics { calls: Family::default(), requests: Family::default(), sources };
         registry.register("windlass_guest_calls", "Polls by components, by end", metrics.calls.clone());
         registry.register("windlass_source_requests", "HTTP requests to sources, by result", metrics.requests.clone());
         metrics

@@ -1,34 +1,26 @@
 //! What a component made of a trigger, checked: above all that it reaches only what the user wrote.
 use crate::Limits;
-use windlass_core::query::{Endpoint, Problem, QueryPlan, ResolvedTrigger};
+use std::collections::BTreeSet;
+use windlass_core::MetricName;
+use windlass_core::query::{Endpoint, MetricSpec, Problem, QueryPlan, ResolvedTrigger};
+use windlass_core::scaler::{Scaler, Shape};
 
 /// Bytes of a metric's name.
 const MOST_NAME: usize = 253;
 
 /// A plan that may be used, or why not.
-pub(crate) fn check(plan: QueryPlan, trigger: &ResolvedTrigger, limits: &Limits) -> Result<QueryPlan, Vec<Problem>> {
+pub(crate) fn check(
+    plan: QueryPlan,
+    trigger: &ResolvedTrigger,
+    scaler: &Scaler,
+    limits: &Limits,
+) -> Result<QueryPlan, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut wrong = |parameter: Option<&str>, message: String| {
         problems.push(Problem { parameter: parameter.map(Into::into), message: message.into() });
     };
-    if let Some(metrics) = &plan.metrics {
-        if metrics.is_empty() || metrics.len() > limits.metrics {
-            wrong(
-                None,
-                format!("the component planned {} metrics; 1 to {} are allowed", metrics.len(), limits.metrics),
-            );
-        }
-        for metric in metrics {
-            if metric.name.is_empty() || metric.name.len() > MOST_NAME || metric.name.chars().any(char::is_control) {
-                wrong(None, format!("the component named a metric '{}'", crate::clean::line(&metric.name)));
-            }
-            if !metric.target.is_finite() || !metric.activation.is_finite() {
-                wrong(
-                    None,
-                    format!("metric {}: target and activation have to be numbers", crate::clean::line(&metric.name)),
-                );
-            }
-        }
+    if let Some(message) = plan.metrics.as_ref().and_then(|metrics| metrics_wrong(metrics, limits)) {
+        wrong(None, message);
     }
     if plan.endpoints.len() > limits.endpoints {
         wrong(
@@ -41,16 +33,38 @@ pub(crate) fn check(plan: QueryPlan, trigger: &ResolvedTrigger, limits: &Limits)
         );
     }
     for endpoint in &plan.endpoints {
-        if let Some(message) = refusal(endpoint, trigger) {
+        if let Some(message) = refusal(endpoint, trigger, scaler) {
             wrong(endpoint.parameter.as_deref(), message);
         }
     }
     if problems.is_empty() { Ok(plan) } else { Err(problems) }
 }
 
+/// What is wrong with metrics that a component planned or discovered.
+pub(crate) fn metrics_wrong(metrics: &[MetricSpec], limits: &Limits) -> Option<String> {
+    if metrics.is_empty() || metrics.len() > limits.metrics {
+        return Some(format!("the component has {} metrics; 1 to {} are allowed", metrics.len(), limits.metrics));
+    }
+    let mut names = BTreeSet::new();
+    metrics.iter().find_map(|metric| {
+        let name = crate::clean::line(&metric.name);
+        if metric.name.is_empty() || metric.name.len() > MOST_NAME || metric.name.chars().any(char::is_control) {
+            return Some(format!(
+                "the component named a metric '{name}': 1 to {MOST_NAME} bytes, no control characters"
+            ));
+        }
+        // As the HPA will see them: two that become one name would be one metric.
+        if !names.insert(MetricName::new(0, &metric.name)) {
+            return Some(format!("the component named two metrics '{name}'"));
+        }
+        let numbers = metric.target.is_finite() && metric.activation.is_finite();
+        (!numbers).then(|| format!("metric {name}: target and activation have to be numbers"))
+    })
+}
+
 /// Why an endpoint is not granted: its host has to stand in the value of the parameter that it names, as the host of a URL
 /// or of one of a list of addresses.
-fn refusal(endpoint: &Endpoint, trigger: &ResolvedTrigger) -> Option<String> {
+fn refusal(endpoint: &Endpoint, trigger: &ResolvedTrigger, scaler: &Scaler) -> Option<String> {
     let Some(parameter) = &endpoint.parameter else {
         return Some(format!(
             "the component wants to reach {}, which no parameter names; the operator has to grant it",
@@ -61,8 +75,13 @@ fn refusal(endpoint: &Endpoint, trigger: &ResolvedTrigger) -> Option<String> {
         return Some(format!("the component wants to reach the host of {parameter}, which is not set"));
     };
     let wanted = plain(&endpoint.host);
-    let granted =
-        value.text.expose().split([',', ' ', ';']).any(|part| host_of(part.trim()).is_some_and(|h| h == wanted));
+    let same = |text: &str| host_of(text.trim()).is_some_and(|host| host == wanted);
+    let declared = scaler.parameters.iter().find(|declared| declared.name == *parameter);
+    // A URL is one address, whatever stands in its query; a text may be a list.
+    let granted = match declared.map(|declared| declared.shape) {
+        Some(Shape::Url | Shape::Address) => same(value.text.expose()),
+        _ => value.text.expose().split([',', ' ', ';']).any(same),
+    };
     (!granted).then(|| {
         format!(
             "the component wants to reach {}, which is not the host of {parameter}",

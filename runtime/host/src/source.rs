@@ -1,5 +1,6 @@
 //! Connections to sources: made through the one choke point of egress, kept by the host, and never shared between
 //! components, namespaces, endpoints or credentials.
+use crate::budget::Verdict;
 use crate::egress::Egress;
 use crate::tls::{Roots, server_name};
 use std::pin::Pin;
@@ -48,16 +49,46 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// How far a connection came that was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The name and the address.
+    Connect,
+    /// TLS, in which the query's own parameters have a say.
+    Tls,
+}
+
+/// A connection that was not made.
+#[derive(Clone, Debug)]
+pub(crate) struct Undialled {
+    pub(crate) stage: Stage,
+    pub(crate) failure: Failure,
+}
+
+impl Undialled {
+    /// What it says about the source; nothing, when it was our own doing.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        match (self.failure.kind, self.stage) {
+            (FailureKind::Unreachable | FailureKind::Timeout, Stage::Connect) => Some(Verdict::Unconnected),
+            (FailureKind::Unreachable | FailureKind::Timeout, Stage::Tls) => Some(Verdict::Failed),
+            _ => None,
+        }
+    }
+}
+
 impl Dialer {
     /// Connects to an endpoint; over TLS unless it is upgraded later.
     pub(crate) async fn dial(
         &self,
         endpoint: &Endpoint,
         config: Option<Arc<rustls::ClientConfig>>,
-    ) -> Result<Stream, Failure> {
-        let stream = self.egress.connect(&endpoint.host, endpoint.port).await?;
+    ) -> Result<Stream, Undialled> {
+        let at = |stage| move |failure| Undialled { stage, failure };
+        let stream = self.egress.connect(&endpoint.host, endpoint.port).await.map_err(at(Stage::Connect))?;
         match (config, &endpoint.tls) {
-            (Some(config), Some(tls)) if !tls.upgrade => secure(stream, config, tls, &endpoint.host).await,
+            (Some(config), Some(tls)) if !tls.upgrade => {
+                secure(stream, config, tls, &endpoint.host).await.map_err(at(Stage::Tls))
+            }
             _ => Ok(Stream::Plain(stream)),
         }
     }

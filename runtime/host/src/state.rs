@@ -1,12 +1,15 @@
 //! The state of one call: whose queries, what they may still use, and where their outcomes go.
 use crate::abi::{self, clock, log, network, random, report, types};
+use crate::budget::Budgets;
 use crate::http::Http;
 use crate::limits::{Growth, Limits};
+use crate::meter::Meter;
 use crate::tcp::Tcp;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
+use windlass_core::Secret;
 use windlass_core::failure::{Failure, FailureKind};
 use windlass_core::message::Batch;
 use windlass_core::port::Report;
@@ -17,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) http: Http,
     pub(crate) tcp: Tcp,
+    pub(crate) budgets: Budgets,
     pub(crate) clock: crate::Clock,
     pub(crate) started: Instant,
     pub(crate) io: tokio::runtime::Handle,
@@ -30,6 +34,8 @@ pub(crate) struct Poll {
     /// Host calls end before this, so that a slow source is a `timeout` of its query and not the end of the call.
     pub(crate) deadline: Instant,
     answered: Vec<bool>,
+    /// What may stand in no message: the guest has seen the secrets of the whole batch, as far as they are revealed at all.
+    secrets: OnceLock<Vec<Secret>>,
     /// Endpoints that sources named, per query.
     learned: Vec<Vec<Endpoint>>,
 }
@@ -38,6 +44,7 @@ pub(crate) struct Poll {
 pub(crate) struct State {
     pub(crate) shared: Arc<Shared>,
     pub(crate) growth: Growth,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) table: ResourceTable,
     pub(crate) poll: Option<Poll>,
     pub(crate) requests_left: u32,
@@ -58,6 +65,7 @@ impl State {
         table.set_max_capacity(limits.resources);
         State {
             growth: Growth::new(limits),
+            meter: Arc::default(),
             table,
             requests_left: limits.requests,
             connections_left: limits.connections,
@@ -65,6 +73,7 @@ impl State {
             log_left: limits.log_bytes,
             poll: poll.map(|(batch, report, deadline)| Poll {
                 answered: vec![false; batch.queries.len()],
+                secrets: OnceLock::new(),
                 learned: vec![Vec::new(); batch.queries.len()],
                 batch,
                 report,
@@ -112,6 +121,10 @@ impl State {
     }
 }
 
+fn secrets(batch: &Batch) -> Vec<Secret> {
+    crate::clean::secrets(batch.queries.iter().map(|asked| &asked.question.trigger))
+}
+
 impl types::Host for State {}
 
 impl report::Host for State {
@@ -125,7 +138,8 @@ impl report::Host for State {
             return Ok(());
         };
         if !std::mem::replace(answered, true) {
-            let outcome = abi::outcome(outcome, asked, (shared.clock)(), &shared.limits);
+            let secrets = poll.secrets.get_or_init(|| secrets(&poll.batch));
+            let outcome = abi::outcome(outcome, asked, secrets, (shared.clock)(), &shared.limits);
             poll.report.outcome(poll.batch.id, asked.id, outcome);
         }
         Ok(())
@@ -165,7 +179,8 @@ impl network::Host for State {
     }
 }
 
-/// Whether a source may name a peer: the same host; a name under the same parent domain of at least two labels; or an address,
+/// Whether a source may name a peer: the same host; a name under the same parent domain of at least two labels, or in the same
+/// namespace of a cluster; or an address,
 /// where the user wrote an address of the same kind and, when it is private, from the same /16 (IPv6: /48), or wrote a name
 /// without dots or of a cluster (whose peers are told by address). What may be dialled at all is egress's business.
 fn may_learn(granted: &str, peer: &str) -> bool {
@@ -185,8 +200,20 @@ fn may_learn(granted: &str, peer: &str) -> bool {
         (Err(_), Err(_)) => {
             let parent = granted.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
             parent.is_some_and(|parent| peer.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')))
+                || namespace_in_full(&peer).is_some_and(|namespace| namespace_in_short(&granted) == Some(namespace))
         }
     }
+}
+
+/// The namespace of a name in a cluster that is written in full, as sources announce themselves.
+fn namespace_in_full(name: &str) -> Option<&str> {
+    name.strip_suffix(".svc.cluster.local")?.rsplit_once('.').map(|(_, namespace)| namespace)
+}
+
+/// The namespace of a Service as users write it for short: `redis.shop`, `redis.shop.svc`.
+fn namespace_in_short(name: &str) -> Option<&str> {
+    let (_, namespace) = name.strip_suffix(".svc").unwrap_or(name).rsplit_once('.')?;
+    (name.ends_with(".svc") || name.matches('.').count() == 1).then_some(namespace)
 }
 
 impl clock::Host for State {
@@ -211,9 +238,8 @@ impl log::Host for State {
         self.log_left = left;
         let poll = self.polling()?;
         let asked = query.and_then(|query| poll.batch.queries.get(query as usize));
-        let secrets: Vec<&str> =
-            poll.batch.queries.iter().flat_map(|asked| crate::clean::secrets(&asked.question.trigger)).collect();
-        let message = crate::clean::message(&message, &secrets);
+        let secrets = poll.secrets.get_or_init(|| secrets(&poll.batch));
+        let message = crate::clean::message(&message, secrets);
         let (component, namespace) = (poll.batch.component, &poll.batch.domain);
         let kind = asked.map_or("", |asked| &*asked.question.trigger.kind);
         match level {
@@ -244,6 +270,11 @@ mod tests {
             ("10.1.2.3", "host.example.com", false),
             ("redis", "10.3.4.5", true),
             ("redis", "8.8.8.8", false),
+            ("redis.prod.svc", "redis-0.headless.prod.svc.cluster.local", true),
+            ("redis.prod", "redis-0.headless.prod.svc.cluster.local", true),
+            ("redis.prod", "redis-0.headless.test.svc.cluster.local", false),
+            ("redis.prod.svc", "redis-0.prod.svc.evil.com", false),
+            ("prod.example.com", "redis-0.example.svc.cluster.local", false),
         ] {
             assert_eq!(may_learn(granted, peer), may, "{granted} names {peer}");
         }

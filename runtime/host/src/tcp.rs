@@ -1,265 +1,30 @@
 //! TCP to sources: connections that the host owns, so that they outlive the instance that opened them. Each has a task of
 //! its own that reads ahead into a bounded buffer; guests look at the buffers of many at once.
-use crate::abi::{self, tcp as wit, types};
-use crate::source::{Dialer, PoolKey, Stream, secure};
-use crate::state::State;
-use bytes::{Bytes, BytesMut};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc, oneshot};
-use wasmtime::component::Resource;
-use windlass_core::failure::{Failure, FailureKind};
-use windlass_core::query::{Endpoint, Question};
-
-/// Bytes that are read ahead.
-const AHEAD: usize = 256 << 10;
-/// Bytes of one write.
-const MOST_WRITE: usize = 1 << 20;
-/// Writes that wait in a connection.
-const MOST_WRITES: usize = 64;
-/// A connection that nobody took for so long is closed.
-const IDLE: Duration = Duration::from_secs(60);
-/// Idle connections per key, and in all.
-const MOST_IDLE: usize = 4;
-const MOST_POOLED: usize = 1_024;
-
-/// Idle connections by what must not be mixed.
-pub(crate) struct Tcp {
-    dialer: Arc<Dialer>,
-    idle: Mutex<HashMap<PoolKey, Vec<(Connection, Instant)>>>,
-}
-
-/// What the task of a connection has told so far.
-#[derive(Default)]
-struct Inner {
-    ahead: BytesMut,
-    /// The peer closed, or something failed. Nothing comes after it.
-    ended: Option<Result<(), Failure>>,
-}
-
-#[derive(Default)]
-struct Buffer {
-    inner: Mutex<Inner>,
-    /// Something can be read, or it has ended.
-    readable: Notify,
-    /// There is room again.
-    room: Notify,
-}
-
-impl Buffer {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ready(&self) -> bool {
-        let inner = self.lock();
-        !inner.ahead.is_empty() || inner.ended.is_some()
-    }
-
-    fn end(&self, how: Result<(), Failure>) {
-        self.lock().ended.get_or_insert(how);
-        self.readable.notify_one();
-    }
-
-    fn full(&self) -> bool {
-        self.lock().ahead.len() >= AHEAD
-    }
-}
-
-enum Command {
-    Write(Bytes),
-    StartTls(oneshot::Sender<Result<(), Failure>>),
-}
+//!
+//! A connection counts against its source's budget as one request while a guest has it: one token when it is opened, new or
+//! rested, and a slot until it is kept or dropped.
+mod connection;
+mod link;
+mod pool;
+#[cfg(test)]
+mod tests;
 
 #[allow(unreachable_pub, reason = "the bindings re-export it")]
-/// A connection in a guest's hands. Dropped, it is closed.
-pub struct Connection {
-    key: PoolKey,
-    buffer: Arc<Buffer>,
-    commands: mpsc::Sender<Command>,
-    deadline: Instant,
-    task: tokio::task::JoinHandle<()>,
-}
+pub use connection::Connection;
+pub(crate) use pool::Tcp;
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
+use crate::abi::{self, tcp as wit, types};
+use crate::state::State;
+use connection::Buffer;
+use link::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use wasmtime::component::Resource;
+use windlass_core::failure::{Failure, FailureKind};
 
-impl Tcp {
-    pub(crate) fn new(dialer: Arc<Dialer>) -> Tcp {
-        Tcp { dialer, idle: Mutex::default() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<PoolKey, Vec<(Connection, Instant)>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes an idle connection that is still whole.
-    fn take(&self, key: &PoolKey) -> Option<Connection> {
-        let mut idle = self.lock();
-        let kept = idle.get_mut(key)?;
-        let now = Instant::now();
-        while let Some((connection, since)) = kept.pop() {
-            if now.duration_since(since) < IDLE && !connection.buffer.ready() {
-                return Some(connection);
-            }
-        }
-        idle.remove(key);
-        None
-    }
-
-    fn keep(&self, connection: Connection) {
-        // Half-read or ended: the next user would not know where it stands.
-        if connection.buffer.ready() {
-            return;
-        }
-        let mut idle = self.lock();
-        let now = Instant::now();
-        if idle.values().map(Vec::len).sum::<usize>() >= MOST_POOLED {
-            idle.retain(|_, kept| {
-                kept.retain(|(_, since)| now.duration_since(*since) < IDLE);
-                !kept.is_empty()
-            });
-        }
-        let kept = idle.entry(connection.key.clone()).or_default();
-        if kept.len() < MOST_IDLE {
-            kept.push((connection, now));
-        }
-    }
-
-    /// Closes what nobody took for a while.
-    pub(crate) fn sweep(&self) {
-        let now = Instant::now();
-        self.lock().retain(|_, kept| {
-            kept.retain(|(_, since)| now.duration_since(*since) < IDLE);
-            !kept.is_empty()
-        });
-    }
-
-    /// A new connection; its task connects while the guest goes on.
-    fn open(
-        &self,
-        question: &Question,
-        endpoint: &Endpoint,
-        deadline: Instant,
-        io: &tokio::runtime::Handle,
-    ) -> Result<Connection, Failure> {
-        let config = match &endpoint.tls {
-            Some(tls) => Some(self.dialer.roots.client(tls, &question.trigger, &[])?),
-            None => None,
-        };
-        let buffer = Arc::new(Buffer::default());
-        let (commands, receiver) = mpsc::channel(MOST_WRITES);
-        let link = Link { dialer: self.dialer.clone(), endpoint: endpoint.clone(), config, buffer: buffer.clone() };
-        let task = io.spawn(link.run(receiver));
-        Ok(Connection { key: PoolKey::of(question, endpoint), buffer, commands, deadline, task })
-    }
-}
-
-/// The task of a connection.
-struct Link {
-    dialer: Arc<Dialer>,
-    endpoint: Endpoint,
-    config: Option<Arc<rustls::ClientConfig>>,
-    buffer: Arc<Buffer>,
-}
-
-impl Link {
-    async fn run(self, mut commands: mpsc::Receiver<Command>) {
-        let ended = match self.dialer.dial(&self.endpoint, self.config.clone()).await {
-            Ok(stream) => self.serve(stream, &mut commands).await,
-            Err(failure) => Err(failure),
-        };
-        self.buffer.end(ended);
-        // Whoever waits for TLS hears of the end.
-        commands.close();
-    }
-
-    async fn serve(&self, mut stream: Stream, commands: &mut mpsc::Receiver<Command>) -> Result<(), Failure> {
-        let mut piece = BytesMut::with_capacity(16 << 10);
-        loop {
-            let full = self.buffer.full();
-            tokio::select! {
-                command = commands.recv() => match command {
-                    None => return Ok(()),
-                    Some(Command::Write(data)) => {
-                        stream.write_all(&data).await.map_err(|error| self.broken(&error))?;
-                        stream.flush().await.map_err(|error| self.broken(&error))?;
-                    }
-                    Some(Command::StartTls(done)) => {
-                        stream = match self.upgrade(stream).await {
-                            Ok(stream) => {
-                                let _ = done.send(Ok(()));
-                                stream
-                            }
-                            Err(failure) => {
-                                let _ = done.send(Err(failure.clone()));
-                                return Err(failure);
-                            }
-                        };
-                    }
-                },
-                read = stream.read_buf(&mut piece), if !full => {
-                    if read.map_err(|error| self.broken(&error))? == 0 {
-                        return Ok(());
-                    }
-                    self.buffer.lock().ahead.extend_from_slice(&piece);
-                    piece.clear();
-                    self.buffer.readable.notify_one();
-                }
-                () = self.buffer.room.notified(), if full => {}
-            }
-        }
-    }
-
-    async fn upgrade(&self, stream: Stream) -> Result<Stream, Failure> {
-        match (stream, &self.config, &self.endpoint.tls) {
-            (Stream::Plain(plain), Some(config), Some(tls)) => {
-                secure(plain, config.clone(), tls, &self.endpoint.host).await
-            }
-            _ => Err(Failure::new(FailureKind::Internal, "this connection cannot be upgraded to TLS")),
-        }
-    }
-
-    fn broken(&self, error: &std::io::Error) -> Failure {
-        let Endpoint { host, port, .. } = &self.endpoint;
-        Failure::new(FailureKind::Unreachable, format!("the connection to {host}:{port} broke: {}", error.kind()))
-    }
-}
-
-impl Connection {
-    /// What was read ahead, or how it ended; `None`: nothing yet.
-    fn poll(&self, most: usize) -> Option<Result<Bytes, Failure>> {
-        let mut inner = self.buffer.lock();
-        if !inner.ahead.is_empty() {
-            let take = most.min(inner.ahead.len());
-            let piece = inner.ahead.split_to(take).freeze();
-            drop(inner);
-            self.buffer.room.notify_one();
-            return Some(Ok(piece));
-        }
-        inner.ended.clone().map(|ended| ended.map(|()| Bytes::new()))
-    }
-
-    async fn read(&self, most: usize, until: Instant) -> Result<Bytes, Failure> {
-        loop {
-            let readable = self.buffer.readable.notified();
-            if let Some(read) = self.poll(most) {
-                return read;
-            }
-            tokio::time::timeout_at(until.into(), readable).await.map_err(|_| {
-                Failure::new(
-                    FailureKind::Timeout,
-                    format!("{}:{} did not answer in time", self.key.endpoint.host, self.key.endpoint.port),
-                )
-            })?;
-        }
-    }
-}
+/// Bytes of one write.
+const MOST_WRITE: usize = 1 << 20;
 
 impl wit::Host for State {
     async fn wait(&mut self, on: Vec<Resource<Connection>>, timeout_ms: u32) -> wasmtime::Result<Vec<u32>> {
@@ -299,12 +64,13 @@ impl wit::HostConnection for State {
             Err(failure) => return Ok(Err(abi::told(&failure))),
         };
         let deadline = Instant::now() + self.time_left();
-        if let Some(mut kept) = self.shared.tcp.take(&PoolKey::of(&question, &endpoint)) {
-            kept.deadline = deadline;
-            return Ok(Ok((self.table.push(kept)?, false)));
-        }
-        match self.shared.tcp.open(&question, &endpoint, deadline, &self.shared.io) {
-            Ok(connection) => Ok(Ok((self.table.push(connection)?, true))),
+        let shared = &self.shared;
+        let opened = shared.budgets.source(&question, &endpoint).and_then(|source| {
+            let ticket = source.enter(&question.trigger.domain)?;
+            shared.tcp.open(&question, &endpoint, &source, ticket, deadline, &shared.io)
+        });
+        match opened {
+            Ok((connection, new)) => Ok(Ok((self.table.push(connection)?, new))),
             Err(failure) => Ok(Err(abi::told(&failure))),
         }
     }

@@ -1,4 +1,5 @@
-//! What tests of several crates share, and no product code: event sources that do as a test says.
+//! What tests of several crates share, and no product code: event sources and guests that do as a test says.
+pub mod guest;
 mod scripted_http;
 
 pub use scripted_http::{Answer, Exchange, Mood, ScriptedHttp};

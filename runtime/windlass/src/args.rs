@@ -75,6 +75,49 @@ pub(crate) struct Components {
     /// Compile components inside this process instead of in a limited child
     #[arg(long)]
     pub(crate) compile_in_process: bool,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+}
+
+/// How much each event source may be asked. A source is scheme, host, port and credentials; namespaces that ask the same one
+/// take turns.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Budget of each event source")]
+pub(crate) struct Sources {
+    /// Requests per second to each event source; a connection counts as one
+    #[arg(long, value_name = "NUMBER", default_value_t = 200.0, value_parser = rate)]
+    pub(crate) source_rate: f64,
+    /// Burst of requests to each event source
+    #[arg(long, value_name = "NUMBER", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) source_burst: u32,
+    /// Requests in flight to each event source; three quarters of them at most for one namespace
+    #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) source_in_flight: u32,
+    /// Requests that wait for each event source's budget; more are refused
+    #[arg(long, value_name = "NUMBER", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) source_queue: u32,
+    /// Of these, requests of one namespace
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) source_namespace_queue: u32,
+    /// Open connections to each event source, those that rest included; always more than requests in flight
+    #[arg(long, value_name = "NUMBER", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) source_connections: u32,
+    /// Failed requests in a row after which an event source is left alone but for a probe now and then
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) source_breaker_failures: u32,
+    /// How long one answer serves equal requests, in milliseconds; 0: only while it is under way
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub(crate) source_share_ms: u64,
+    /// What differs for one event source, as queue.example:8080,rate=5,burst=10,in-flight=2 with any of the three; without a
+    /// port for all of the host (repeatable)
+    #[arg(long = "source-budget", value_name = "HOST[:PORT],…")]
+    pub(crate) source_budgets: Vec<String>,
+}
+
+/// Requests per second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.001..=1e6).contains(&rate) { Ok(rate) } else { Err("from 0.001 to 1000000".to_owned()) }
 }
 
 /// `windlass operator`.

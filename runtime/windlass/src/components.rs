@@ -1,10 +1,11 @@
 //! The host of components, from flags.
-use crate::args::Components;
+use crate::args::{Components, Sources};
 use anyhow::{Context, bail};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
+use std::time::Duration;
 use windlass_core::resolve::ProcessKey;
-use windlass_host::{Egress, Host, HostOptions, Limits};
+use windlass_host::{Budget, Egress, Host, HostOptions, Limits};
 use windlass_pipeline::Clock;
 
 /// Guest instances at the same time.
@@ -44,6 +45,23 @@ pub(crate) async fn load(host: &Arc<Host>, components: &Components) -> anyhow::R
     Ok(())
 }
 
+/// What each event source may be asked.
+fn budget(sources: &Sources) -> anyhow::Result<Budget> {
+    let overrides = sources.source_budgets.iter().map(|text| text.parse().context("--source-budget"));
+    Ok(Budget {
+        rate: sources.source_rate,
+        burst: sources.source_burst,
+        in_flight: sources.source_in_flight as usize,
+        queue: sources.source_queue as usize,
+        queue_per_namespace: sources.source_namespace_queue as usize,
+        connections: sources.source_connections as usize,
+        breaker_failures: sources.source_breaker_failures,
+        share_window: Duration::from_millis(sources.source_share_ms),
+        overrides: overrides.collect::<Result<_, _>>()?,
+        ..Budget::default()
+    })
+}
+
 /// A host without components.
 pub(crate) fn host(
     components: &Components,
@@ -56,6 +74,7 @@ pub(crate) fn host(
     let host = Host::new(HostOptions {
         limits: Limits::default(),
         egress: Egress { allow_loopback: reach == Reach::Local, denied },
+        budget: budget(&components.sources)?,
         ca_dirs: components.ca_dirs.clone(),
         cache: components.cache.clone(),
         compiler: if components.compile_in_process { None } else { components.program() },
@@ -64,4 +83,34 @@ pub(crate) fn host(
         instances: INSTANCES,
     })?;
     Ok(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        sources: Sources,
+    }
+
+    #[test]
+    fn the_flags_say_what_the_host_says() {
+        let flags = Flags::parse_from(["windlass"]);
+        assert_eq!(budget(&flags.sources).unwrap(), Budget::default());
+        let one = "queue.example,rate=2";
+        let flags =
+            ["windlass", "--source-rate", "0.5", "--source-burst=7", "--source-share-ms=0", "--source-budget", one];
+        let overrides = vec![one.parse().unwrap()];
+        let set = Budget { rate: 0.5, burst: 7, share_window: Duration::ZERO, overrides, ..Budget::default() };
+        assert_eq!(budget(&Flags::parse_from(flags).sources).unwrap(), set);
+        assert!(budget(&Flags::parse_from(["windlass", "--source-budget", "queue.example"]).sources).is_err());
+        for wrong in
+            ["--source-rate=0", "--source-rate=nan", "--source-rate=-1", "--source-burst=0", "--source-queue=0"]
+        {
+            assert!(Flags::try_parse_from(["windlass", wrong]).is_err(), "{wrong}");
+        }
+    }
 }
