@@ -1,10 +1,24 @@
-//! `cargo xtask bench`.
+//! `cargo xtask bench`: the real thing, measured. What it prints stands in `runtime/bench/README.md`.
+use crate::{cluster, scalers, tool};
+use anyhow::Result;
+use std::process::Command;
 
 /// Arguments of the task.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Which benchmark, and its options; see `cargo xtask bench joint --help`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, default_value = "joint")]
+    bench: Vec<String>,
+}
 
 /// Runs the task.
-pub fn run(_args: Args) -> anyhow::Result<()> {
-    anyhow::bail!("not there yet")
+pub fn run(args: Args) -> Result<()> {
+    cluster::install_test_tools()?;
+    tool::say("building windlass, the scalers and the benchmark");
+    let mut build = Command::new("cargo");
+    build.args(["build", "--package", "windlass", "--package", "windlass-bench"]);
+    tool::run(build.current_dir(tool::root()))?;
+    scalers::build()?;
+    let mut bench = Command::new(tool::target().join("debug/windlass-bench"));
+    tool::run(bench.args(&args.bench).env("WINDLASS_BIN", tool::target().join("debug/windlass")))
 }

@@ -1,6 +1,7 @@
 //! The repository's tasks: `cargo xtask demo`, `cargo xtask test`, and what they are made of. One module a task.
 #![allow(unreachable_pub, reason = "a program has no callers outside")]
 mod bench;
+mod c_toolchain;
 mod chart;
 mod cluster;
 mod codegen;

@@ -91,5 +91,6 @@ impl Drop for Policy {
 
 /// Installs what tests need beyond Rust, or says exactly what to install.
 pub fn install_test_tools() -> Result<()> {
+    crate::c_toolchain::install()?;
     crate::cluster::install_test_tools()
 }
