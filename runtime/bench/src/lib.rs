@@ -1,1 +1,7 @@
-//! placeholder
+//! Benchmarks that start the real thing and print what they measured: one JSON object a line, with the work described in
+//! it. Ratios come from one run; a figure alone says little, since machines differ.
+pub mod figure;
+pub mod joint;
+pub mod load;
+pub mod responder;
+mod usage;

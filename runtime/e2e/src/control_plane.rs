@@ -208,6 +208,11 @@ impl ControlPlane {
         self.folder.file("front-proxy-ca.crt")
     }
 
+    /// The client certificate by which the aggregation layer proves itself to extension servers, and its key: PEM files.
+    pub fn front_proxy_client(&self) -> (PathBuf, PathBuf) {
+        (self.folder.file("front-proxy-client.crt"), self.folder.file("front-proxy-client.key"))
+    }
+
     /// The ids of its processes, in the order in which they are to be stopped.
     pub fn process_ids(&self) -> Vec<u32> {
         self.processes.iter().map(Process::id).collect()

@@ -24,6 +24,7 @@ mod operator;
 mod process;
 mod prometheus;
 mod redis;
+mod scaler;
 mod wait;
 
 pub use audit::{Audit, AuditEntry, AuditMark};
@@ -38,4 +39,5 @@ pub use operator::{Operator, OperatorOptions};
 pub use process::{Life, Process, free_ports};
 pub use prometheus::{Prometheus, PrometheusAccess, PrometheusOptions};
 pub use redis::{Redis, RedisCluster, RedisOptions, RedisSentinel, RedisTransport};
+pub use scaler::{Polled, poll};
 pub use wait::until;

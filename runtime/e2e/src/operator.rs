@@ -39,6 +39,7 @@ pub struct Operator {
     arguments: Vec<String>,
     life: Life,
     folder: Folder,
+    metrics_api: String,
     health: String,
     process: Option<Process>,
 }
@@ -70,15 +71,15 @@ impl Operator {
         let program = tokio::task::spawn_blocking(operator_program).await??;
         let Installed { namespace, service_account, service } = installed;
         let kubeconfig = control_plane.kubeconfig_for_service_account(namespace, service_account).await?;
-        let [metrics_api, health] = free_ports()?;
-        let health = format!("127.0.0.1:{health}");
-        register_metrics_api(control_plane, namespace, service, metrics_api, None).await?;
+        let [port, health] = free_ports()?;
+        let (metrics_api, health) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{health}"));
+        register_metrics_api(control_plane, namespace, service, port, None).await?;
         let mut arguments = vec![
             "operator".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--namespace={namespace}"),
             format!("--service={service}"),
-            format!("--secure-bind-address=127.0.0.1:{metrics_api}"),
+            format!("--secure-bind-address={metrics_api}"),
             format!("--metrics-bind-address={health}"),
             format!("--scalers={}", components()?.display()),
             // Compiled components outlive a run: compiling is not what these tests are about.
@@ -86,7 +87,8 @@ impl Operator {
             "--allow-loopback".to_owned(),
         ];
         arguments.extend(options.arguments);
-        let mut operator = Operator { program, arguments, life: options.life, folder, health, process: None };
+        let mut operator =
+            Operator { program, arguments, life: options.life, folder, metrics_api, health, process: None };
         operator.launch()?;
         Ok(operator)
     }
@@ -178,6 +180,11 @@ impl Operator {
         &self.health
     }
 
+    /// `127.0.0.1:PORT` of its external metrics API.
+    pub fn metrics_api_address(&self) -> &str {
+        &self.metrics_api
+    }
+
     /// The file with what it logs.
     pub fn log(&self) -> PathBuf {
         self.folder.file("operator.log")
@@ -209,7 +216,7 @@ pub(crate) fn operator_program() -> Result<PathBuf> {
 }
 
 /// The folder of the scalers as components.
-fn components() -> Result<PathBuf> {
+pub(crate) fn components() -> Result<PathBuf> {
     let folder = target().join("scalers/components");
     let is_component = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm");
     let any = std::fs::read_dir(&folder)

@@ -1,6 +1,12 @@
 //! End-to-end tests on a real control plane and real event sources.
 mod control_plane;
-mod metrics_api;
+mod economy;
+mod hpa;
+mod input;
+mod lifecycle;
+mod redis_scaler;
+mod scale;
 mod scripted_http;
 mod shared;
 mod source;
+mod windlass;

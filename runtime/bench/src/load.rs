@@ -1,0 +1,154 @@
+//! A load of reads: so many at a time, each after the last (closed loop), or so many a second (open loop).
+use crate::figure::Times;
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Uri};
+use http_body_util::{BodyExt, Empty};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A read that takes longer counts as failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who is asked, and as whom.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    base: String,
+    headers: HeaderMap,
+}
+
+/// How reads went.
+#[derive(Debug)]
+pub struct Reads {
+    /// Of those that were answered 200.
+    pub times: Times,
+    /// All others.
+    pub failed: usize,
+    /// Answers a second.
+    pub per_second: f64,
+}
+
+impl Peer {
+    /// `https://ADDRESS`, whose certificate is good for `name` by an authority (PEM). `identity`: files of a client's
+    /// certificate and key.
+    ///
+    /// # Errors
+    /// When the material cannot be used.
+    pub fn new(
+        address: &str,
+        name: &str,
+        authority: &str,
+        identity: Option<(&Path, &Path)>,
+        headers: HeaderMap,
+    ) -> Result<Peer> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
+            roots.add(certificate?)?;
+        }
+        let builder = ClientConfig::builder().with_root_certificates(roots);
+        let config = match identity {
+            Some((certificate, key)) => {
+                let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+                builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key)?)?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        let name = ServerName::try_from(name.to_owned())?;
+        // One HTTP/2 connection, as the aggregation layer and the HPA controller have.
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_only()
+            .with_server_name_resolver(hyper_rustls::FixedServerNameResolver::new(name))
+            .enable_http2()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
+        Ok(Peer { client, base: format!("https://{address}"), headers })
+    }
+
+    /// One read. The status and the body.
+    ///
+    /// # Errors
+    /// When there is no answer in time.
+    pub async fn get(&self, path: &str) -> Result<(u16, Bytes)> {
+        let mut request = Request::get(format!("{}{path}", self.base).parse::<Uri>()?).body(Empty::new())?;
+        request.headers_mut().extend(self.headers.clone());
+        let read = async {
+            let response = self.client.request(request).await?;
+            let status = response.status().as_u16();
+            Ok::<_, anyhow::Error>((status, response.into_body().collect().await?.to_bytes()))
+        };
+        tokio::time::timeout(PATIENCE, read).await.context("no answer in time")?
+    }
+
+    /// Reads all paths in turn for a time, `concurrency` at a time.
+    ///
+    /// # Errors
+    /// When no read succeeds.
+    pub async fn closed_loop(&self, paths: &Arc<Vec<String>>, concurrency: usize, time: Duration) -> Result<Reads> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let started = Instant::now();
+        let loops = (0..concurrency).map(|_| {
+            let (peer, paths, next) = (self.clone(), paths.clone(), next.clone());
+            tokio::spawn(async move {
+                let mut reads = Vec::new();
+                while started.elapsed() < time {
+                    let turn = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(path) = paths.get(turn % paths.len().max(1)) else { break };
+                    reads.push(timed(&peer, path).await);
+                }
+                reads
+            })
+        });
+        let reads: Vec<Option<Duration>> = futures::future::try_join_all(loops).await?.into_iter().flatten().collect();
+        summed(reads, started.elapsed())
+    }
+
+    /// Starts so many reads a second for a time, whether or not earlier ones were answered.
+    ///
+    /// # Errors
+    /// When no read succeeds.
+    pub async fn open_loop(&self, paths: &Arc<Vec<String>>, per_second: f64, time: Duration) -> Result<Reads> {
+        let started = Instant::now();
+        let count = (per_second * time.as_secs_f64()) as usize;
+        let mut reads = Vec::with_capacity(count);
+        for turn in 0..count {
+            let due = started + Duration::from_secs_f64(turn as f64 / per_second);
+            tokio::time::sleep_until(due.into()).await;
+            let (peer, paths) = (self.clone(), paths.clone());
+            reads.push(tokio::spawn(async move {
+                let path = paths.get(turn % paths.len().max(1))?;
+                timed(&peer, path).await
+            }));
+        }
+        let reads: Vec<Option<Duration>> = futures::future::try_join_all(reads).await?;
+        summed(reads, started.elapsed())
+    }
+}
+
+async fn timed(peer: &Peer, path: &str) -> Option<Duration> {
+    let started = Instant::now();
+    match peer.get(path).await {
+        Ok((200, _)) => Some(started.elapsed()),
+        _ => None,
+    }
+}
+
+fn summed(reads: Vec<Option<Duration>>, took: Duration) -> Result<Reads> {
+    let failed = reads.iter().filter(|read| read.is_none()).count();
+    let times: Times = reads.into_iter().flatten().collect();
+    if times.is_empty() {
+        bail!("none of {failed} reads was answered 200");
+    }
+    let per_second = times.len() as f64 / took.as_secs_f64();
+    Ok(Reads { times, failed, per_second })
+}

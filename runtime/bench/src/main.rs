@@ -1,0 +1,35 @@
+//! `windlass-bench`: called by `cargo xtask bench`.
+use anyhow::Result;
+use clap::Parser;
+use windlass_bench::figure::{Output, Report};
+use windlass_bench::{joint, responder};
+
+#[derive(Parser)]
+#[command(name = "windlass-bench", about = "Benchmarks of Windlass")]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(clap::Subcommand)]
+enum Bench {
+    /// A real control plane, the HPA controller, the operator: reads, writes, requests, reaction, memory
+    Joint {
+        #[command(flatten)]
+        options: joint::Options,
+        /// Form of the figures
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+    /// The bare TLS responder that reads are compared with
+    #[command(hide = true)]
+    Respond(responder::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().bench {
+        Bench::Joint { options, output } => joint::run(&options, Report { bench: "joint", output }).await,
+        Bench::Respond(arguments) => responder::run(arguments).await,
+    }
+}
