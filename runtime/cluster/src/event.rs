@@ -88,6 +88,7 @@ impl Events {
         if !self.said.lock().unwrap_or_else(PoisonError::into_inner).is_new(what) {
             return Ok(false);
         }
+        log(key, reason, text);
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}.{:x}{number:04x}", cut(&key.name, 220), self.start);
         let path = Path::new("events.k8s.io", "v1", &key.namespace, "events");
@@ -128,6 +129,15 @@ impl Events {
                 "uid": uid,
             },
         })
+    }
+}
+
+/// The same for those who read logs.
+fn log(key: &WorkloadKey, reason: Reason, text: &Text) {
+    let (namespace, name, reason, warning) = (&*key.namespace, &*key.name, reason.as_str(), reason.is_warning());
+    match warning {
+        true => tracing::warn!(namespace, name, reason, "{text}"),
+        false => tracing::info!(namespace, name, reason, "{text}"),
     }
 }
 

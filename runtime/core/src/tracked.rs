@@ -8,7 +8,7 @@ use crate::message::QueryId;
 use crate::settings::{Settings, backoff};
 use crate::time::{Mono, Now};
 use crate::workload::{Pause, Trigger, Workload};
-use crate::write::{HpaOp, HpaSeen, HpaShape, StatusView, Stored};
+use crate::write::{Conditions, HpaOp, HpaSeen, HpaShape, StatusView, Stored};
 use std::collections::BTreeMap;
 
 /// One workload.
@@ -144,7 +144,7 @@ pub(crate) struct Desks {
     /// Version of the HPA that we deleted last.
     pub(crate) hpa_deleted: Option<Text>,
     pub(crate) meta: Desk<MetaFlight>,
-    pub(crate) status: Desk<Box<StatusView>>,
+    pub(crate) status: Desk<StatusFlight>,
 }
 
 /// A scale on its way.
@@ -153,6 +153,14 @@ pub(crate) struct ScaleFlight {
     pub(crate) from: u32,
     pub(crate) to: u32,
     pub(crate) text: Text,
+}
+
+/// A status on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusFlight {
+    pub(crate) wanted: Box<StatusView>,
+    /// What was stored when it was sent: the watch may show the new one before the write is acknowledged.
+    pub(crate) before: Conditions,
 }
 
 /// A change of finalizer and label on its way.

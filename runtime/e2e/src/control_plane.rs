@@ -301,7 +301,9 @@ impl ControlPlane {
 
 /// A client from a kubeconfig.
 pub(crate) async fn client_of(kubeconfig: Kubeconfig) -> Result<Client> {
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    // What the API server answers is what tests are about.
+    config.default_retry = false;
     Ok(Client::try_from(config)?)
 }
 

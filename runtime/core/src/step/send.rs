@@ -3,7 +3,7 @@ use crate::decide::Decision;
 use crate::key::TargetRef;
 use crate::message::Out;
 use crate::time::Now;
-use crate::tracked::{MetaFlight, ScaleFlight, Tracked};
+use crate::tracked::{MetaFlight, ScaleFlight, StatusFlight, Tracked};
 use crate::write::{Condition, Conditions, HpaOp, StatusView, TargetSeen, Tri, Write};
 
 /// What came of looking at a workload.
@@ -81,8 +81,9 @@ impl Tracked {
             return;
         }
         let (key, stored) = (self.key.clone(), Box::new(record.status.clone()));
-        out.writes.push(Write::Status { key, wanted: wanted.clone(), stored, if_version: version.clone() });
-        self.desks.status.send(wanted, Some(version), now.mono);
+        let flight = StatusFlight { wanted: wanted.clone(), before: stored.conditions.clone() };
+        out.writes.push(Write::Status { key, wanted, stored, if_version: version.clone() });
+        self.desks.status.send(flight, Some(version), now.mono);
     }
 
     /// An object that could never be lowered: its Ready condition is all that it gets.

@@ -8,10 +8,8 @@ use crate::key::{Text, WorkloadKey};
 use crate::message::{Out, Seen};
 use crate::settings::seed_of;
 use crate::time::{Mono, Now};
-use crate::tracked::{ScaleFlight, Tracked};
-use crate::write::{
-    Condition, Conditions, HpaOp, HpaSeen, RecordSeen, StatusView, TargetSeen, Tri, Write, WriteKind, WriteResult,
-};
+use crate::tracked::{ScaleFlight, StatusFlight, Tracked};
+use crate::write::{Condition, Conditions, HpaOp, HpaSeen, RecordSeen, TargetSeen, Tri, Write, WriteKind, WriteResult};
 use std::time::Duration;
 
 impl Core {
@@ -119,11 +117,10 @@ impl Tracked {
 
     fn scaled(&mut self, stored: Option<Text>, now: Mono, out: &mut Out) {
         let Some(flight) = self.desks.scale.done() else { return };
-        if let Some(TargetSeen::Found { spec, version, .. }) = &mut self.stored.target {
+        if let Some(TargetSeen::Found { spec, version, .. }) = &mut self.stored.target
+            && newest(version, stored)
+        {
             *spec = flight.to;
-            if let Some(stored) = stored {
-                newest(version, stored);
-            }
         }
         let ScaleFlight { from, to, text } = flight;
         let behavior = self.hpa.as_ref().and_then(|shape| shape.as_ref()).and_then(|shape| shape.behavior.as_ref());
@@ -143,6 +140,10 @@ impl Tracked {
     fn hpa_written(&mut self, version: Option<Text>, now: Mono) {
         let Some(op) = self.desks.hpa.done() else { return };
         self.desks.hpa_created = None;
+        let newer = |known: &HpaSeen| version.as_ref().is_some_and(|stored| older(stored, &known.version));
+        if !matches!(op, HpaOp::Delete { .. }) && self.stored.hpa.as_ref().is_some_and(newer) {
+            return;
+        }
         let before = self.stored.hpa.take();
         self.stored.hpa = match op {
             HpaOp::Create(shape) => {
@@ -172,24 +173,23 @@ impl Tracked {
 
     fn meta_written(&mut self, version: Option<Text>) {
         let Some(flight) = self.desks.meta.done() else { return };
-        if let Some(record) = &mut self.stored.record {
+        if let Some(record) = &mut self.stored.record
+            && newest(&mut record.version, version)
+        {
             record.finalizer = flight.finalizer;
             record.label |= flight.finalizer;
-            if let Some(version) = version {
-                newest(&mut record.version, version);
-            }
         }
     }
 
     fn status_written(&mut self, version: Option<Text>, out: &mut Out) {
-        let Some(wanted) = self.desks.status.done() else { return };
-        let Some(record) = &mut self.stored.record else { return };
-        if let Some(version) = version {
-            newest(&mut record.version, version);
+        let Some(StatusFlight { wanted, before }) = self.desks.status.done() else { return };
+        let after = wanted.conditions.clone();
+        if let Some(record) = &mut self.stored.record
+            && newest(&mut record.version, version)
+        {
+            record.status = *wanted;
         }
-        let before: StatusView = std::mem::replace(&mut record.status, *wanted);
-        let after = record.status.conditions.clone();
-        self.tell_transitions(&before.conditions, &after, out);
+        self.tell_transitions(&before, &after, out);
     }
 
     fn write_failed(&mut self, kind: WriteKind, now: Mono, settings: &crate::Settings, out: &mut Out) {
@@ -280,8 +280,12 @@ fn older(seen: &str, known: &str) -> bool {
     }
 }
 
-fn newest(known: &mut Text, stored: Text) {
-    if !older(&stored, known) {
+/// Takes the version that a write of ours stored. `false`: something newer was seen already, and counts.
+fn newest(known: &mut Text, stored: Option<Text>) -> bool {
+    let Some(stored) = stored else { return true };
+    let newest = !older(&stored, known);
+    if newest {
         *known = stored;
     }
+    newest
 }

@@ -86,6 +86,8 @@ pub(crate) struct World {
     pub(crate) poll_takes: Duration,
     pub(crate) write_takes: Duration,
     pub(crate) watch_lags: Duration,
+    /// The watch shows what a write stored before the write is acknowledged.
+    pub(crate) echo_first: bool,
     version: u64,
     turn: u64,
     due: BinaryHeap<Reverse<Due>>,
@@ -115,6 +117,7 @@ impl World {
             poll_takes: Duration::from_millis(40),
             write_takes: Duration::from_millis(10),
             watch_lags: Duration::from_millis(30),
+            echo_first: false,
             version: 100,
             turn: 0,
             due: BinaryHeap::new(),
@@ -372,7 +375,8 @@ impl World {
             }
             Write::Event { .. } => unreachable!("handled before"),
         };
-        self.after(self.write_takes + self.watch_lags, Msg::Seen(key, seen));
+        let shown = if self.echo_first { self.write_takes / 2 } else { self.write_takes + self.watch_lags };
+        self.after(shown, Msg::Seen(key, seen));
         WriteResult::Done(Some(version))
     }
 

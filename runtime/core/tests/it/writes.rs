@@ -72,6 +72,45 @@ fn slow_watches_and_slow_writes_make_no_difference() {
 }
 
 #[test]
+fn a_watch_that_is_faster_than_the_answer_hides_nothing() {
+    let mut world = World::new();
+    (world.echo_first, world.write_takes) = (true, Duration::from_millis(200));
+    world.set("q", 1.0);
+    let key = world.apply(object("web").queue("q"), 0);
+    world.fail("broken", FailureKind::Auth);
+    let broken = world.apply(object("broken").queue("broken"), 2);
+    world.run(600.0);
+    assert_eq!(world.told(&broken), vec![Reason::KEDAScalerFailed]);
+    let told = world.told(&key);
+    for reason in [Reason::KEDAScaleTargetActivated, Reason::KEDAScalersStarted, Reason::ScaledObjectReady] {
+        assert_eq!(told.iter().filter(|told| **told == reason).count(), 1, "{reason}: {told:?}");
+    }
+    assert_eq!((world.count(WriteKind::Scale), world.count(WriteKind::Status), world.count(WriteKind::Hpa)), (1, 2, 2));
+}
+
+#[test]
+fn replicas_that_others_set_before_our_write_was_acknowledged_count() {
+    let mut world = World::new();
+    (world.echo_first, world.write_takes) = (true, Duration::from_secs(2));
+    world.set("q", 5.0);
+    let key = world.apply(object("web").queue("q"), 0);
+    while world.replicas(&key) == 0 {
+        world.run(0.1);
+    }
+    // The HPA is faster than the answer to our write.
+    world.run(1.1);
+    world.scale_by_hand(&key, 9);
+    world.run(60.0);
+    world.set("q", 0.0);
+    world.run(3_600.0);
+    assert_eq!(world.replicas(&key), 0);
+    let last = world.told(&key).into_iter().filter(|reason| *reason == Reason::KEDAScaleTargetDeactivated).count();
+    assert_eq!(last, 1);
+    let from_nine = world.events.iter().any(|(_, _, _, text)| text.contains("from 9 to 0"));
+    assert!(from_nine, "{:?}", world.events);
+}
+
+#[test]
 fn a_steady_cluster_costs_nothing_at_all() {
     let mut world = World::new();
     for at in 0..40 {

@@ -3,7 +3,7 @@
 use crate::shared::LIMIT;
 use crate::windlass::{Windlass, holds, metrics_api};
 use anyhow::{Context, Result, bail};
-use k8s_openapi::jiff::{Timestamp, ToSpan, tz::TimeZone};
+use k8s_openapi::jiff::{RoundMode, Timestamp, ToSpan, Unit, ZonedRound, tz::TimeZone};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -52,8 +52,13 @@ async fn redis_list() -> Result<()> {
     windlass.wait_condition("orders", "Active", "False", "ScalerNotActive").await?;
 
     // Rotation: the server takes a new password, then the Secret gets it.
+    // What is connected stays logged in, so that the operator only learns of it when its connection is closed.
     redis.command(&["CONFIG", "SET", "requirepass", "second-password"])?;
-    redis.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).ok();
+    let port = redis.address().rsplit(':').next().unwrap_or_default().to_owned();
+    let mut kill = Command::new("redis-cli");
+    kill.args(["-p", &port, "CLIENT", "KILL", "TYPE", "normal"]).env("REDISCLI_AUTH", "second-password");
+    let killed = kill.output()?;
+    assert!(killed.status.success(), "{killed:?}");
     windlass.wait_condition("orders", "Ready", "False", "TriggerError").await?;
     windlass.secret("redis", json!({ "password": "second-password" })).await?;
     windlass.wait_ready("orders").await
@@ -144,6 +149,7 @@ async fn cron_on_the_clock() -> Result<()> {
     let now = Timestamp::now().to_zoned(TimeZone::UTC);
     // The next whole minute that is not too close.
     let edge = now.checked_add(if now.second() > 40 { 2.minutes() } else { 1.minutes() })?;
+    let edge = edge.round(ZonedRound::new().smallest(Unit::Minute).mode(RoundMode::Trunc))?;
     let at = |time: &k8s_openapi::jiff::Zoned| format!("{} {} * * *", time.minute(), time.hour());
     let (hour_ago, in_an_hour) = (edge.checked_sub(1.hours())?, edge.checked_add(1.hours())?);
     for (name, start, end) in [("opens", at(&edge), at(&in_an_hour)), ("closes", at(&hour_ago), at(&edge))] {
