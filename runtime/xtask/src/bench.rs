@@ -15,9 +15,9 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     cluster::install_test_tools()?;
     tool::say("building windlass, the scalers and the benchmark");
-    let mut build = Command::new("cargo");
+    let mut build = tool::cargo();
     build.args(["build", "--package", "windlass", "--package", "windlass-bench"]);
-    tool::run(build.current_dir(tool::root()))?;
+    tool::run(&mut build)?;
     scalers::build()?;
     let mut bench = Command::new(tool::target().join("debug/windlass-bench"));
     tool::run(bench.args(&args.bench).env("WINDLASS_BIN", tool::target().join("debug/windlass")))

@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<()> {
                 program.arg("--bare");
             } else {
                 tool::say("building windlass and the scalers");
-                tool::run(Command::new("cargo").args(["build", "--package", "windlass"]).current_dir(tool::root()))?;
+                tool::run(tool::cargo().args(["build", "--package", "windlass"]))?;
                 tool::run(Command::new(std::env::current_exe()?).arg("scalers"))?;
                 program.env("WINDLASS_BIN", tool::target().join("debug/windlass"));
             }
@@ -125,9 +125,9 @@ fn program() -> Result<PathBuf> {
     if let Some(program) = BUILT.get() {
         return Ok(program.clone());
     }
-    let mut build = Command::new("cargo");
+    let mut build = tool::cargo();
     build.args(["build", "--package", "windlass-e2e", "--bin", "windlass-cluster"]);
-    tool::run(build.current_dir(tool::root()))?;
+    tool::run(&mut build)?;
     Ok(BUILT.get_or_init(|| tool::target().join("debug/windlass-cluster")).clone())
 }
 

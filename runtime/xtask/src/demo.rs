@@ -42,9 +42,9 @@ impl Drop for Running {
 /// Runs the task.
 pub fn run(args: Args) -> Result<()> {
     tool::say("building windlass, the example queue and the scalers");
-    let mut build = Command::new("cargo");
+    let mut build = tool::cargo();
     build.args(["build", "--package", "windlass", "--package", "work-queue"]);
-    tool::run(build.current_dir(tool::root()))?;
+    tool::run(&mut build)?;
     scalers::build()?;
 
     let work_queue = tool::target().join("debug/work-queue");

@@ -141,7 +141,7 @@ fn locate(manifest: &Path) -> Result<(PathBuf, String)> {
         packages: Vec<Package>,
         workspace_root: PathBuf,
     }
-    let output = Command::new("cargo")
+    let output = tool::cargo()
         .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
         .arg(manifest)
         .stderr(Stdio::inherit())

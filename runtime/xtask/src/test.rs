@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the whole suite, in the order in which it fails fastest. Its time by part is printed at the end.
 use crate::{chart, codegen, scalers, tool};
 use anyhow::{Result, bail};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// Arguments of the task.
@@ -69,9 +69,8 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn format(_: &mut Tally) -> Result<()> {
-    if Command::new("cargo").args(["fmt", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success()
-    {
-        return tool::run(Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(tool::root()));
+    if tool::cargo().args(["fmt", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success() {
+        return tool::run(tool::cargo().args(["fmt", "--all", "--check"]));
     }
     bail!("rustfmt is missing: install it (rustup component add rustfmt, or your distribution's package)")
 }
@@ -97,19 +96,15 @@ fn rendering(_: &mut Tally) -> Result<()> {
 }
 
 fn e2e(tally: &mut Tally) -> Result<()> {
-    tool::run(
-        Command::new("cargo")
-            .args(["build", "--package", "windlass", "--package", "work-queue"])
-            .current_dir(tool::root()),
-    )?;
+    tool::run(tool::cargo().args(["build", "--package", "windlass", "--package", "work-queue"]))?;
     cargo_test(tally, &["--package", "windlass-e2e"])
 }
 
 /// `cargo test`, its output passed on and its closing lines counted.
 fn cargo_test(tally: &mut Tally, arguments: &[&str]) -> Result<()> {
     use std::io::{BufRead, BufReader};
-    let mut command = Command::new("cargo");
-    command.arg("test").args(arguments).arg("--no-fail-fast").current_dir(tool::root()).stdout(Stdio::piped());
+    let mut command = tool::cargo();
+    command.arg("test").args(arguments).arg("--no-fail-fast").stdout(Stdio::piped());
     command.env("WINDLASS_COMPONENTS", scalers::folder());
     let mut child = command.spawn()?;
     for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {

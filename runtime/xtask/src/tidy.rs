@@ -3,7 +3,6 @@ use crate::tool;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Arguments of the task.
 #[derive(clap::Args)]
@@ -102,9 +101,8 @@ pub fn run(_args: Args) -> Result<()> {
 }
 
 fn arrows() -> Result<Vec<String>> {
-    let output = Command::new("cargo")
+    let output = tool::cargo()
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .current_dir(tool::root())
         .output()
         .context("cargo metadata")?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata's output")?;

@@ -28,6 +28,22 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// A cargo that does not see that it runs inside another: what `cargo run` and `cargo test` tell their program would make it
+/// build crates anew whose build scripts look at it.
+pub fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        if told.iter().any(|start| text.starts_with(start)) || matches!(&*text, "CARGO" | "OUT_DIR" | "LD_LIBRARY_PATH")
+        {
+            command.env_remove(&name);
+        }
+    }
+    command.current_dir(root());
+    command
+}
+
 /// Whether a program is on the PATH.
 pub fn found(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|paths| std::env::split_paths(&paths).any(|dir| dir.join(program).is_file()))

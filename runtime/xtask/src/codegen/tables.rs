@@ -13,7 +13,7 @@ const END: &str = "<!-- @end -->";
 /// The READMEs as they should be.
 pub(super) fn readmes(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     scalers::build()?;
-    tool::run(Command::new("cargo").args(["build", "--quiet", "--package", "windlass"]).current_dir(root))?;
+    tool::run(tool::cargo().args(["build", "--quiet", "--package", "windlass"]))?;
     let mut readmes = Vec::new();
     for entry in fs::read_dir(root.join("scalers"))? {
         let folder = entry?.path();
