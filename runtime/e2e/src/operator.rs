@@ -233,7 +233,9 @@ fn cargo(arguments: &[&str]) -> Result<()> {
     // What `cargo test` tells us would make it build crates anew whose build scripts look at it.
     let told = |name: &&std::ffi::OsString| name.to_string_lossy().starts_with("CARGO_PKG_");
     let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
-    names.iter().filter(told).for_each(|name| drop(command.env_remove(name)));
+    for name in names.iter().filter(told) {
+        command.env_remove(name);
+    }
     command.env_remove("CARGO_MANIFEST_DIR").env_remove("LD_LIBRARY_PATH");
     let status = command.args(arguments).current_dir(repository()).status().context("cannot start cargo")?;
     if !status.success() {

@@ -84,7 +84,7 @@ fn components(_: &mut Tally) -> Result<()> {
 }
 
 fn unit(tally: &mut Tally) -> Result<()> {
-    cargo_test(tally, &["--workspace", "--exclude", "windlass-e2e"])
+    cargo_test(tally, &["--workspace", "--exclude", "windlass-e2e"], &[])
 }
 
 fn generated(_: &mut Tally) -> Result<()> {
@@ -97,15 +97,16 @@ fn rendering(_: &mut Tally) -> Result<()> {
 
 fn e2e(tally: &mut Tally) -> Result<()> {
     tool::run(tool::cargo().args(["build", "--package", "windlass", "--package", "work-queue"]))?;
-    cargo_test(tally, &["--package", "windlass-e2e"])
+    // They wait more than they work.
+    cargo_test(tally, &["--package", "windlass-e2e"], &["--test-threads=4"])
 }
 
 /// `cargo test`, its output passed on and its closing lines counted.
-fn cargo_test(tally: &mut Tally, arguments: &[&str]) -> Result<()> {
+fn cargo_test(tally: &mut Tally, arguments: &[&str], of_tests: &[&str]) -> Result<()> {
     use std::io::{BufRead, BufReader};
     let mut command = tool::cargo();
     command.arg("test").args(arguments).arg("--no-fail-fast").stdout(Stdio::piped());
-    command.env("WINDLASS_COMPONENTS", scalers::folder());
+    command.arg("--").args(of_tests).env("WINDLASS_COMPONENTS", scalers::folder());
     let mut child = command.spawn()?;
     for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
         let line = line?;

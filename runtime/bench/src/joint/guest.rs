@@ -84,6 +84,7 @@ pub(super) async fn measure(report: Report) -> Result<()> {
             trigger::<Cron>(&given, &[]).map_err(|problems| anyhow::anyhow!("{problems:?}"))
         })
         .collect::<Result<_>>()?;
+    let natively = Arc::new(natively);
 
     let (mut inside, mut outside) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -102,12 +103,7 @@ pub(super) async fn measure(report: Report) -> Result<()> {
         if counted.0.load(Ordering::Relaxed) != QUERIES {
             bail!("{} of {QUERIES} queries were answered", counted.0.load(Ordering::Relaxed));
         }
-        let started = Instant::now();
-        let answers = poll_local::<Cron>(&natively, NOW_MS);
-        outside.push(started.elapsed());
-        if answers.len() != QUERIES {
-            bail!("natively {} of {QUERIES}", answers.len());
-        }
+        outside.push(natively_once(natively.clone())?);
     }
     let work =
         format!("a batch of {QUERIES} cron queries, fresh instance per batch, {ROUNDS} rounds in turns, medians");
@@ -117,6 +113,16 @@ pub(super) async fn measure(report: Report) -> Result<()> {
     report.figure("native, per query", outside, "us", &work);
     report.figure("guest over native", inside / outside, "ratio", &work);
     Ok(())
+}
+
+/// One batch natively, on a thread of its own: what a thread keeps of time zones is to be as fresh as the instance's.
+fn natively_once(triggers: Arc<Vec<windlass_sdk::Trigger>>) -> Result<Duration> {
+    let batch = move || {
+        let started = Instant::now();
+        (poll_local::<Cron>(&triggers, NOW_MS).len(), started.elapsed())
+    };
+    let (answers, took) = std::thread::spawn(batch).join().map_err(|_| anyhow::anyhow!("the native batch panicked"))?;
+    if answers != QUERIES { bail!("natively {answers} of {QUERIES}") } else { Ok(took) }
 }
 
 fn host() -> Result<Host> {

@@ -32,6 +32,8 @@ pub struct Options {
     pub reactions: usize,
 }
 
+/// The objects' `pollingInterval`.
+const PERIOD: Duration = Duration::from_secs(30);
 /// How long the whole system may take to get ready.
 const READY: Duration = Duration::from_secs(300);
 
@@ -131,31 +133,29 @@ async fn from_zero(stage: &Stage, options: &Options, report: Report) -> Result<(
         if now.iter().any(|replicas| *replicas > 0) { bail!("{now:?}") } else { Ok(Some(())) }
     })
     .await?;
+    // A period, until all are asked as often as they are at zero.
+    tokio::time::sleep(PERIOD).await;
     stage.source.forget();
-    let at_rest = Duration::from_secs(60);
+    let at_rest = PERIOD * 4;
     tokio::time::sleep(at_rest).await;
     let asked: usize = names.iter().map(|index| stage.source.count_of(*index)).sum();
     let each = asked as f64 / count as f64 / (at_rest.as_secs_f64() / 60.0);
     let work = format!("{count} workloads at zero among {}, pollingInterval 30", stage.count());
     report.figure("source requests per trigger at zero", each, "per min", &work);
 
-    let started = Instant::now();
+    // One event after the other, over a period: reactions are not to depend on the phase of one slot.
+    let mut events = Vec::with_capacity(count);
     for index in &names {
+        events.push(Instant::now());
         stage.source.set(*index, 5.0);
+        tokio::time::sleep(PERIOD / u32::try_from(count.max(1)).unwrap_or(u32::MAX)).await;
     }
-    let mut seen: Vec<Option<Duration>> = vec![None; count];
     until("all have been scaled", READY, || async {
         Ok(stage.replicas(count).await?.iter().all(|replicas| *replicas > 0).then_some(()))
     })
     .await
     .context("from zero")?;
-    let took = stage.first_scale_since(started).await;
-    for (index, at) in took {
-        if let Some(place) = seen.get_mut(index) {
-            *place = Some(at);
-        }
-    }
-    let times: Times = seen.into_iter().flatten().collect();
+    let times: Times = stage.first_scales(&events).await.into_iter().collect();
     if times.len() < count {
         bail!("{} of {count} reactions were seen", times.len());
     }

@@ -145,13 +145,13 @@ impl Stage {
         Ok(replicas.into_values().collect())
     }
 
-    /// How long after a moment each Deployment was seen to have replicas, of those that had none before.
-    pub(super) async fn first_scale_since(&self, since: Instant) -> Vec<(usize, Duration)> {
+    /// How long after its event each of the first Deployments was seen to have replicas; none of them had any before.
+    pub(super) async fn first_scales(&self, events: &[Instant]) -> Vec<Duration> {
         // The watch is a moment behind the list that told us.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let firsts = self.firsts.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = |(index, at): (&usize, &Instant)| Some((*index, at.checked_duration_since(since)?));
-        firsts.iter().filter_map(since).collect()
+        let after = |(index, event): (usize, &Instant)| firsts.get(&index)?.checked_duration_since(*event);
+        events.iter().enumerate().filter_map(after).collect()
     }
 
     pub(super) async fn writes(&self, mark: AuditMark) -> Result<Vec<AuditEntry>> {
