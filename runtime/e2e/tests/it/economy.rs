@@ -11,11 +11,12 @@ use windlass_testkit::{Mood, ScriptedHttp};
 
 const MANY: usize = 100;
 
-/// `verb target` of writes, counted.
+/// `verb target` of writes, counted; with the code of those that were refused.
 fn counted(writes: &[AuditEntry]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for write in writes {
-        *counts.entry(format!("{} {}", write.verb, write.target())).or_default() += 1;
+        let refused = if write.code < 300 { String::new() } else { format!(" {}", write.code) };
+        *counts.entry(format!("{} {}{refused}", write.verb, write.target())).or_default() += 1;
     }
     counts
 }

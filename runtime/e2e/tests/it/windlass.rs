@@ -4,9 +4,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Event;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
@@ -64,7 +67,25 @@ impl Windlass {
     pub(crate) async fn alone(test: &str) -> Result<Alone> {
         let running = running().await?;
         let operator = running.operator.clone().write_owned().await;
-        Ok(Alone { windlass: Windlass::new(test, running, None).await?, operator })
+        let windlass = Windlass::new(test, running, None).await?;
+        windlass.clear().await?;
+        Ok(Alone { windlass, operator })
+    }
+
+    /// Deletes what earlier tests have left: their sources are gone, and their objects would go on telling so.
+    async fn clear(&self) -> Result<()> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
+        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let namespaces: BTreeSet<String> =
+            all.list(&ListParams::default()).await?.items.iter().filter_map(ResourceExt::namespace).collect();
+        for namespace in namespaces {
+            let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
+            objects.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+        }
+        until("what earlier tests left is gone", LIMIT, || async {
+            Ok(all.list(&ListParams::default()).await?.items.is_empty().then_some(()))
+        })
+        .await
     }
 
     async fn new(
@@ -229,7 +250,7 @@ impl Windlass {
     /// Deletes a ScaledObject and waits until it is gone.
     pub(crate) async fn delete(&self, name: &str) -> Result<()> {
         let objects = self.scaled_objects();
-        objects.delete(name, &kube::api::DeleteParams::default()).await?;
+        objects.delete(name, &DeleteParams::default()).await?;
         until(&format!("{name} is gone"), LIMIT, || async { Ok(objects.get_opt(name).await?.is_none().then_some(())) })
             .await
     }
