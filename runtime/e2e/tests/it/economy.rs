@@ -2,7 +2,7 @@
 use crate::shared::LIMIT;
 use crate::windlass::{Alone, Windlass, holds, metrics_api, scaled_object};
 use anyhow::{Context, Result, bail};
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,17 +21,22 @@ fn counted(writes: &[AuditEntry]) -> BTreeMap<String, usize> {
     counts
 }
 
-async fn all_ready(windlass: &Windlass, count: usize) -> Result<()> {
-    until("all objects are ready", LIMIT, || async {
+/// Waits until so many objects have a condition.
+async fn conditions(windlass: &Windlass, kind: &str, status: &str, count: usize) -> Result<()> {
+    until(&format!("{count} objects have {kind}={status}"), LIMIT + LIMIT, || async {
         let objects = windlass.scaled_objects().list(&ListParams::default()).await?;
-        let ready = objects.items.iter().filter(|object| {
+        let has = |object: &DynamicObject| {
             let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-            conditions.into_iter().flatten().any(|c| c["type"] == "Ready" && c["status"] == "True")
-        });
-        let ready = ready.count();
-        if ready != count { bail!("{ready} of {count}") } else { Ok(Some(())) }
+            conditions.into_iter().flatten().any(|c| c["type"] == kind && c["status"] == status)
+        };
+        let found = objects.items.iter().filter(|object| has(object)).count();
+        if found != count { bail!("{found}") } else { Ok(Some(())) }
     })
     .await
+}
+
+async fn all_ready(windlass: &Windlass, count: usize) -> Result<()> {
+    conditions(windlass, "Ready", "True", count).await
 }
 
 #[tokio::test]
@@ -90,27 +95,9 @@ async fn a_hundred_steady_objects_cost_no_write_and_a_new_one_three() -> Result<
     // Failing triggers: a transition each, then nothing.
     idle.set_status(http::StatusCode::INTERNAL_SERVER_ERROR);
     windlass.wait_condition("web-1", "Ready", "False", "TriggerError").await?;
-    until("all transitions are told", LIMIT, || async {
-        let objects = windlass.scaled_objects().list(&ListParams::default()).await?;
-        let failing = objects.items.iter().filter(|object| {
-            let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-            conditions.into_iter().flatten().any(|c| c["type"] == "Ready" && c["status"] == "False")
-        });
-        let failing = failing.count();
-        if failing != MANY / 2 { bail!("{failing}") } else { Ok(Some(())) }
-    })
-    .await?;
+    conditions(&windlass, "Ready", "False", MANY / 2).await?;
     // The HPA says that it cannot scale; after a minute so do we, once.
-    until("the HPAs' trouble is told", LIMIT + LIMIT, || async {
-        let objects = windlass.scaled_objects().list(&ListParams::default()).await?;
-        let told = objects.items.iter().filter(|object| {
-            let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
-            conditions.into_iter().flatten().any(|c| c["type"] == "HPAActive" && c["status"] == "False")
-        });
-        let told = told.count();
-        if told != MANY / 2 { bail!("{told}") } else { Ok(Some(())) }
-    })
-    .await?;
+    conditions(&windlass, "HPAActive", "False", MANY / 2).await?;
     tokio::time::sleep(Duration::from_secs(8)).await;
     let mark = windlass.control_plane().audit().mark().await?;
     tokio::time::sleep(Duration::from_secs(15)).await;

@@ -1,6 +1,6 @@
 //! Objects come, change, pause and go; what is edited by hand is put right; what is missing is waited for.
 use crate::shared::LIMIT;
-use crate::windlass::{Windlass, holds, metrics_api};
+use crate::windlass::{Windlass, holds, metrics_api, quick_down};
 use anyhow::{Context, Result, bail};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -22,10 +22,6 @@ fn with_trigger(mut spec: Value, source: &ScriptedHttp) -> Value {
     spec["pollingInterval"] = json!(1);
     spec["triggers"] = json!([metrics_api(&source.url(), "1")]);
     spec
-}
-
-fn quick_down() -> Value {
-    json!({ "horizontalPodAutoscalerConfig": { "behavior": { "scaleDown": { "stabilizationWindowSeconds": 1 } } } })
 }
 
 #[tokio::test]

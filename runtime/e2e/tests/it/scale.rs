@@ -1,7 +1,7 @@
 //! The main job on every kind of source: 0 → 1 by Windlass, 1 → N and back by the real HPA controller through the aggregated
 //! API, to 0 after the cooldown.
 use crate::shared::LIMIT;
-use crate::windlass::{Windlass, holds, metrics_api};
+use crate::windlass::{Windlass, holds, metrics_api, quick_down};
 use anyhow::{Context, Result, bail};
 use k8s_openapi::jiff::{RoundMode, Timestamp, ToSpan, Unit, ZonedRound, tz::TimeZone};
 use serde_json::{Value, json};
@@ -9,11 +9,6 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use windlass_e2e::{Prometheus, PrometheusOptions, Redis, RedisOptions, target, until};
 use windlass_testkit::ScriptedHttp;
-
-/// Stabilisation of one second: the HPA's own default of five minutes would be most of the test.
-fn quick_down() -> Value {
-    json!({ "horizontalPodAutoscalerConfig": { "behavior": { "scaleDown": { "stabilizationWindowSeconds": 1 } } } })
-}
 
 #[tokio::test]
 async fn redis_list() -> Result<()> {

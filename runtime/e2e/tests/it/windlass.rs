@@ -301,6 +301,11 @@ pub(crate) fn metrics_api(url: &str, target: &str) -> Value {
     json!({ "type": "metrics-api", "metadata": { "url": url, "valueLocation": "value", "targetValue": target } })
 }
 
+/// Stabilisation of one second: the HPA's own default of five minutes would be most of a test.
+pub(crate) fn quick_down() -> Value {
+    json!({ "horizontalPodAutoscalerConfig": { "behavior": { "scaleDown": { "stabilizationWindowSeconds": 1 } } } })
+}
+
 /// The text at a place of an object; empty when there is none.
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
