@@ -39,6 +39,11 @@ impl Drop for Running {
     }
 }
 
+/// The demo as a test: what it prints for scripts is checked.
+pub fn check() -> Result<()> {
+    run(Args { output: Output::Json })
+}
+
 /// Runs the task.
 pub fn run(args: Args) -> Result<()> {
     tool::say("building windlass, the example queue and the scalers");
@@ -131,16 +136,23 @@ fn finish(queue: &mut Running, summary: Option<Value>) -> Result<()> {
     let done = stats["done"].as_u64().unwrap_or_default();
     match summary {
         None => tool::say(&format!("{done} of {JOBS} jobs done, and no worker runs any more")),
-        Some(summary) => println!(
-            "{}",
-            serde_json::json!({
-                "jobs": done,
-                "peak_replicas": summary["peak_replicas"],
-                "final_replicas": summary["final_replicas"],
-                "polls": summary["polls"],
-                "seconds": summary["seconds"],
-            })
-        ),
+        Some(summary) => {
+            println!(
+                "{}",
+                serde_json::json!({
+                    "jobs": done,
+                    "peak_replicas": summary["peak_replicas"],
+                    "final_replicas": summary["final_replicas"],
+                    "polls": summary["polls"],
+                    "seconds": summary["seconds"],
+                })
+            );
+            let replicas = |which: &str| summary[which].as_u64().unwrap_or_default();
+            let (peak, last) = (replicas("peak_replicas"), replicas("final_replicas"));
+            if peak < 2 || summary["final_replicas"] != 0 {
+                bail!("{peak} replicas at most and {last} at the end: it was to be several, and none");
+            }
+        }
     }
     if done != JOBS {
         bail!("only {done} of {JOBS} jobs were done");

@@ -1,5 +1,5 @@
 //! `cargo xtask test`: the whole suite, in the order in which it fails fastest. Its time by part is printed at the end.
-use crate::{chart, codegen, scalers, tool};
+use crate::{chart, codegen, demo, scalers, tool};
 use anyhow::{Result, bail};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ const PARTS: &[Part] = &[
     ("unit", "rules, stages, the host, the contract: everything that needs no cluster", unit),
     ("generated", "generated files are current", generated),
     ("chart", "the Helm chart renders to the plain manifests", rendering),
+    ("demo", "0 → N → 0 without Kubernetes", without_kubernetes),
     ("e2e", "a real control plane, real sources, the real operator", e2e),
 ];
 
@@ -93,6 +94,10 @@ fn generated(_: &mut Tally) -> Result<()> {
 
 fn rendering(_: &mut Tally) -> Result<()> {
     chart::check()
+}
+
+fn without_kubernetes(_: &mut Tally) -> Result<()> {
+    demo::check()
 }
 
 fn e2e(tally: &mut Tally) -> Result<()> {
