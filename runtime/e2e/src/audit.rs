@@ -3,6 +3,7 @@ use crate::ControlPlane;
 use crate::wait::until;
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -146,6 +147,16 @@ impl<'a> Audit<'a> {
         bytes.truncate(bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
         Ok(String::from_utf8(bytes)?)
     }
+}
+
+/// `verb target` of writes, counted; with the code of those that were refused.
+pub fn counted(writes: &[AuditEntry]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for write in writes {
+        let refused = if write.code < 300 { String::new() } else { format!(" {}", write.code) };
+        *counts.entry(format!("{} {}{refused}", write.verb, write.target())).or_default() += 1;
+    }
+    counts
 }
 
 /// What is used of `audit.k8s.io/v1` Event.

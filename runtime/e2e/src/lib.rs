@@ -27,7 +27,7 @@ mod redis;
 mod scaler;
 mod wait;
 
-pub use audit::{Audit, AuditEntry, AuditMark};
+pub use audit::{Audit, AuditEntry, AuditMark, counted};
 pub use cache::{BuildState, MINIMUM_GO, control_plane_binary};
 pub use certificate::{Authority, Identity};
 pub use cluster::{Cluster, ClusterStatus, serve_node};

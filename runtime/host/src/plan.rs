@@ -1,5 +1,6 @@
 //! What a component made of a trigger, checked: above all that it reaches only what the user wrote.
 use crate::Limits;
+use crate::egress::canonical;
 use std::collections::BTreeSet;
 use windlass_core::MetricName;
 use windlass_core::query::{Endpoint, MetricSpec, Problem, QueryPlan, ResolvedTrigger};
@@ -74,7 +75,7 @@ fn refusal(endpoint: &Endpoint, trigger: &ResolvedTrigger, scaler: &Scaler) -> O
     let Some(value) = trigger.values.get(parameter) else {
         return Some(format!("the component wants to reach the host of {parameter}, which is not set"));
     };
-    let wanted = plain(&endpoint.host);
+    let wanted = canonical(&endpoint.host);
     let same = |text: &str| host_of(text.trim()).is_some_and(|host| host == wanted);
     let declared = scaler.parameters.iter().find(|declared| declared.name == *parameter);
     // A URL is one address, whatever stands in its query; a text may be a list.
@@ -101,9 +102,5 @@ fn host_of(text: &str) -> Option<String> {
         None if host.matches(':').count() > 1 => host,
         None => host.split(':').next()?,
     };
-    (!bare.is_empty()).then(|| plain(bare))
-}
-
-fn plain(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
+    (!bare.is_empty()).then(|| canonical(bare))
 }

@@ -1,6 +1,7 @@
 //! The state of one call: whose queries, what they may still use, and where their outcomes go.
 use crate::abi::{self, clock, log, network, random, report, types};
 use crate::budget::Budgets;
+use crate::egress::canonical;
 use crate::http::Http;
 use crate::limits::{Growth, Limits};
 use crate::meter::Meter;
@@ -184,9 +185,7 @@ impl network::Host for State {
 /// where the user wrote an address of the same kind and, when it is private, from the same /16 (IPv6: /48), or wrote a name
 /// without dots or of a cluster (whose peers are told by address). What may be dialled at all is egress's business.
 fn may_learn(granted: &str, peer: &str) -> bool {
-    let plain =
-        |host: &str| host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
-    let (granted, peer) = (plain(granted), plain(peer));
+    let (granted, peer) = (canonical(granted), canonical(peer));
     if granted == peer {
         return true;
     }

@@ -15,10 +15,8 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     cluster::install_test_tools()?;
     tool::say("building windlass, the scalers and the benchmark");
-    let mut build = tool::cargo();
-    build.args(["build", "--package", "windlass", "--package", "windlass-bench"]);
-    tool::run(&mut build)?;
+    tool::build(&["windlass", "windlass-bench"])?;
     scalers::build()?;
     let mut bench = Command::new(tool::target().join("debug/windlass-bench"));
-    tool::run(bench.args(&args.bench).env("WINDLASS_BIN", tool::target().join("debug/windlass")))
+    tool::run(bench.args(&args.bench).env("WINDLASS_BIN", tool::windlass()))
 }

@@ -46,9 +46,9 @@ pub fn run(args: Args) -> Result<()> {
                 program.arg("--bare");
             } else {
                 tool::say("building windlass and the scalers");
-                tool::run(tool::cargo().args(["build", "--package", "windlass"]))?;
+                tool::build(&["windlass"])?;
                 tool::run(Command::new(std::env::current_exe()?).arg("scalers"))?;
-                program.env("WINDLASS_BIN", tool::target().join("debug/windlass"));
+                program.env("WINDLASS_BIN", tool::windlass());
             }
             program.args(operator_flags.iter().map(|flag| format!("--operator-flag={flag}")));
         }
@@ -125,9 +125,7 @@ fn program() -> Result<PathBuf> {
     if let Some(program) = BUILT.get() {
         return Ok(program.clone());
     }
-    let mut build = tool::cargo();
-    build.args(["build", "--package", "windlass-e2e", "--bin", "windlass-cluster"]);
-    tool::run(&mut build)?;
+    tool::build(&["windlass-e2e"])?;
     Ok(BUILT.get_or_init(|| tool::target().join("debug/windlass-cluster")).clone())
 }
 

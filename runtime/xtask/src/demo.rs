@@ -47,9 +47,7 @@ pub fn check() -> Result<()> {
 /// Runs the task.
 pub fn run(args: Args) -> Result<()> {
     tool::say("building windlass, the example queue and the scalers");
-    let mut build = tool::cargo();
-    build.args(["build", "--package", "windlass", "--package", "work-queue"]);
-    tool::run(&mut build)?;
+    tool::build(&["windlass", "work-queue"])?;
     scalers::build()?;
 
     let work_queue = tool::target().join("debug/work-queue");
@@ -62,7 +60,7 @@ pub fn run(args: Args) -> Result<()> {
     produce.args(["--work-ms", &WORK_MS.to_string()]).stdout(Stdio::null());
     let producer = Running(produce.spawn().context("cannot start the producer")?);
 
-    let mut local = Command::new(tool::target().join("debug/windlass"));
+    let mut local = Command::new(tool::windlass());
     local.args(["local", "--until-idle", "--log-level", "warn", "--for-s", &LIMIT_S.to_string(), "--scalers"]);
     local.arg(scalers::folder()).arg("--cache").arg(tool::target().join("demo/compiled")).arg(&objects);
     let summary = match args.output {

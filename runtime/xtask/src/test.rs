@@ -105,7 +105,7 @@ fn without_kubernetes(_: &mut Tally) -> Result<()> {
 }
 
 fn e2e(tally: &mut Tally) -> Result<()> {
-    tool::run(tool::cargo().args(["build", "--package", "windlass", "--package", "work-queue"]))?;
+    tool::build(&["windlass", "work-queue"])?;
     // They wait more than they work.
     cargo_test(tally, &["--package", "windlass-e2e"], &["--test-threads=4"])
 }
@@ -116,6 +116,8 @@ fn cargo_test(tally: &mut Tally, arguments: &[&str], of_tests: &[&str]) -> Resul
     let mut command = tool::cargo();
     command.arg("test").args(arguments).arg("--no-fail-fast").stdout(Stdio::piped());
     command.arg("--").args(of_tests).env("WINDLASS_COMPONENTS", scalers::folder());
+    // Built before the tests that start it, which would else build it again.
+    command.env("WINDLASS_BIN", tool::windlass());
     let mut child = command.spawn()?;
     for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
         let line = line?;

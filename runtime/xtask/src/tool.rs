@@ -44,6 +44,18 @@ pub fn cargo() -> Command {
     command
 }
 
+/// Builds packages of the workspace.
+pub fn build(packages: &[&str]) -> Result<()> {
+    let mut command = cargo();
+    command.arg("build").args(packages.iter().flat_map(|package| ["--package", package]));
+    run(&mut command)
+}
+
+/// The program `windlass`, once it is built.
+pub fn windlass() -> PathBuf {
+    target().join("debug/windlass")
+}
+
 /// Whether a program is on the PATH.
 pub fn found(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|paths| std::env::split_paths(&paths).any(|dir| dir.join(program).is_file()))

@@ -8,12 +8,10 @@ use crate::figure::Report;
 use crate::figure::Times;
 use crate::usage;
 use anyhow::{Context, Result, bail};
-use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 use stage::Stage;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use windlass_e2e::until;
+use windlass_e2e::{counted, until};
 
 /// What to measure.
 #[derive(Debug, Clone, clap::Args)]
@@ -73,14 +71,6 @@ async fn grow(stage: &mut Stage, count: usize, report: Report) -> Result<()> {
     // Events come last.
     tokio::time::sleep(Duration::from_secs(20)).await;
     Ok(())
-}
-
-fn counted(writes: &[windlass_e2e::AuditEntry]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for write in writes {
-        *counts.entry(format!("{} {}", write.verb, write.target())).or_default() += 1;
-    }
-    counts
 }
 
 /// Nothing changes: what it costs the API server, the source and this machine.
@@ -174,30 +164,15 @@ async fn cold_start(stage: &mut Stage, report: Report) -> Result<()> {
     stage.operator.launch()?;
     let peer = stage.direct().await?;
     let paths = stage.paths();
-    let mut left: Vec<&String> = paths.iter().collect();
-    while !left.is_empty() {
-        if started.elapsed() > READY {
-            bail!("{} of {count} metrics are not served", left.len());
-        }
-        let mut still = Vec::new();
-        for path in left {
-            match peer.get(path).await {
-                Ok((200, _)) => {}
-                _ => still.push(path),
+    for (served, path) in paths.iter().enumerate() {
+        while !matches!(peer.get(path).await, Ok((200, _))) {
+            if started.elapsed() > READY {
+                bail!("{served} of {count} metrics are served");
             }
-            if still.len() > 20 && started.elapsed() < Duration::from_secs(2) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        left = still;
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let work = format!("{count} ScaledObjects, operator killed and started: until each metric is served again");
     report.figure(&format!("cold start ({count})"), started.elapsed().as_secs_f64(), "s", &work);
-    let objects: Api<kube::api::DynamicObject> = stage.objects(0);
-    // A sign of life at the end: the operator still acts.
-    let annotation = json!({ "metadata": { "annotations": { "example.org/bench": "done" } } });
-    objects.patch("web-0", &PatchParams::default(), &Patch::Merge(&annotation)).await?;
-    objects.list(&ListParams::default()).await?;
     Ok(())
 }

@@ -4,22 +4,11 @@ use crate::windlass::{Alone, Windlass, holds, metrics_api, scaled_object};
 use anyhow::{Context, Result, bail};
 use kube::api::{DeleteParams, DynamicObject, ListParams};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
-use windlass_e2e::{AuditEntry, until};
+use windlass_e2e::{counted, until};
 use windlass_testkit::{Mood, ScriptedHttp};
 
 const MANY: usize = 100;
-
-/// `verb target` of writes, counted; with the code of those that were refused.
-fn counted(writes: &[AuditEntry]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for write in writes {
-        let refused = if write.code < 300 { String::new() } else { format!(" {}", write.code) };
-        *counts.entry(format!("{} {}{refused}", write.verb, write.target())).or_default() += 1;
-    }
-    counts
-}
 
 /// Waits until so many objects have a condition.
 async fn conditions(windlass: &Windlass, kind: &str, status: &str, count: usize) -> Result<()> {

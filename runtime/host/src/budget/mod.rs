@@ -27,6 +27,7 @@ pub use overrides::{NotAnOverride, Override};
 pub(crate) use place::{Permit, Slot, Ticket, Verdict};
 pub(crate) use source::Source;
 
+use crate::egress::canonical;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -146,7 +147,7 @@ impl Budgets {
     /// # Errors
     /// `Throttled` when there are too many sources.
     pub(crate) fn source(&self, question: &Question, endpoint: &Endpoint) -> Result<Arc<Source>, Failure> {
-        let host: Text = plain(&endpoint.host).into();
+        let host: Text = canonical(&endpoint.host).into();
         let id = SourceId { tls: endpoint.tls.is_some(), host, port: endpoint.port, secrets: question.secrets };
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(source) = sources.get(&id) {
@@ -180,11 +181,6 @@ impl Budgets {
         forget(&mut self.sources.lock().unwrap_or_else(PoisonError::into_inner), FORGET);
         self.flights.sweep();
     }
-}
-
-/// A host as it is compared.
-fn plain(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
 }
 
 fn forget(sources: &mut HashMap<SourceId, Arc<Source>>, unused: Duration) {

@@ -1,5 +1,6 @@
 //! What differs for some sources: one that is large, or one with a small quota.
-use super::{Budget, plain};
+use super::Budget;
+use crate::egress::canonical;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ impl FromStr for Override {
 fn parse(text: &str) -> Option<Override> {
     let mut parts = text.split(',').map(str::trim);
     let (host, port) = address(parts.next()?)?;
-    let mut made = Override { host: plain(host), port, rate: None, burst: None, in_flight: None };
+    let mut made = Override { host: canonical(host), port, rate: None, burst: None, in_flight: None };
     for part in parts {
         let (name, value) = part.split_once('=')?;
         match name {

@@ -2,7 +2,6 @@
 use super::body::Body;
 use super::client::{Carried, Pooled};
 use crate::budget::{Answer, Budgets, Call, Got, Key, Permit, Sent, Source, Verdict};
-
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;

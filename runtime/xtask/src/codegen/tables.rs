@@ -14,7 +14,7 @@ const END: &str = "<!-- @end -->";
 /// The READMEs as they should be: each scaler's, and the catalogue of all.
 pub(super) fn readmes(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     scalers::build()?;
-    tool::run(tool::cargo().args(["build", "--quiet", "--package", "windlass"]))?;
+    tool::build(&["windlass"])?;
     let mut readmes = Vec::new();
     let mut rows = BTreeMap::new();
     for entry in fs::read_dir(root.join("scalers"))? {
@@ -58,7 +58,7 @@ fn catalogue(rows: &BTreeMap<String, String>) -> String {
 
 fn describe(name: &str) -> Result<Value> {
     let component = scalers::folder().join(format!("{name}.wasm"));
-    let output = Command::new(tool::target().join("debug/windlass"))
+    let output = Command::new(tool::windlass())
         .args(["scaler", "inspect", "--output", "json", "--log-level", "error", "--scalers"])
         .arg(scalers::folder())
         .arg(&component)
