@@ -141,6 +141,7 @@ impl Flights {
                         return Err(flight.late(&call));
                     }
                 }
+                Role::Queue(_) if call.deadline <= Instant::now() => return Err(flight.late(&call)),
                 Role::Queue(queued) => {
                     let ticket = call.source.enter(call.domain)?;
                     let permit = tokio::select! {

@@ -21,6 +21,8 @@ pub(super) struct State {
     phase: Phase,
     /// Namespaces of which somebody waits in the source's queue.
     queued: Vec<Domain>,
+    /// It was sent before, and that one's time was over.
+    unanswered: bool,
 }
 
 impl State {
@@ -90,7 +92,11 @@ impl Flight {
 
     /// The failure of one whose time is over while it waits for another.
     pub(super) fn late(&self, call: &Call<'_>) -> Failure {
-        if self.state.borrow().is_queued() {
+        let never_sent = {
+            let state = self.state.borrow();
+            state.is_queued() && !state.unanswered
+        };
+        if never_sent {
             return call.source.refuse(call.source.missing(call.domain));
         }
         Failure::new(FailureKind::Timeout, format!("{} did not answer in time", call.source.name()))
@@ -126,6 +132,7 @@ impl Drop for Sending<'_> {
             let unended = matches!(state.phase, Phase::Sent);
             if unended {
                 state.phase = Phase::Queued;
+                state.unanswered = true;
             }
             unended
         });

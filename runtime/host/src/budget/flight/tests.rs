@@ -151,6 +151,21 @@ async fn a_time_that_was_over_is_ones_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whose_time_is_over_after_a_request_without_answer_is_not_told_of_the_budget() {
+    let world = world(generous());
+    let domain: Domain = "a".into();
+    let call = Call { key: [1; 32], source: &world.source, domain: &domain, deadline: Instant::now() };
+    let flight = Flight::default();
+    let never_sent = flight.late(&call);
+    assert_eq!(never_sent.kind, FailureKind::Throttled, "{never_sent}");
+    drop(flight.begin().expect("the first"));
+    // The next one of the namespace waits for its turn at this moment.
+    let Role::Queue(_queued) = flight.role(&domain) else { panic!("nobody waits") };
+    let unanswered = flight.late(&call);
+    assert_eq!(unanswered.kind, FailureKind::Timeout, "{unanswered}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_answers_are_not_shared() {
     let world = world(generous());
     let all = (0..3).map(|_| world.ask(1, "a", Sent::TooLarge)).collect();
