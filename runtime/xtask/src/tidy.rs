@@ -40,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "windlass-scaler-cron",
         ],
     ),
+    ("windlass-build", &[]),
     ("windlass-conformance", &["windlass-host", "windlass-core", "windlass-testkit"]),
     ("xtask", &["windlass-e2e", "windlass-api", "windlass-cluster", "windlass-core", "windlass-bench"]),
 ];

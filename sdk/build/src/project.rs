@@ -1,0 +1,126 @@
+//! `scaler.toml`: what a project is.
+use crate::BuildError;
+use serde::Deserialize;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+/// The file that makes a folder a project.
+const FILE: &str = "scaler.toml";
+
+/// What a scaler is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// `rust`
+    Rust,
+    /// `go`
+    Go,
+    /// `js`
+    JavaScript,
+    /// `python`
+    Python,
+    /// `c`
+    C,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Language; 5] = [Language::Rust, Language::Go, Language::JavaScript, Language::Python, Language::C];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Language::Rust => "rust",
+            Language::Go => "go",
+            Language::JavaScript => "js",
+            Language::Python => "python",
+            Language::C => "c",
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Language {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Language, String> {
+        let words = || Language::ALL.map(Language::word).join(", ");
+        let found = Language::ALL.into_iter().find(|language| language.word() == text);
+        found.ok_or_else(|| format!("`{text}` is none of the languages: {}", words()))
+    }
+}
+
+/// A scaler project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Its name in kebab case, which is also the trigger type.
+    pub name: String,
+    /// What it is written in.
+    pub language: Language,
+    /// Its folder.
+    pub root: PathBuf,
+    /// Where its component goes.
+    pub component: PathBuf,
+    /// Where its cases are.
+    pub cases: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    language: String,
+    component: Option<PathBuf>,
+    cases: Option<PathBuf>,
+}
+
+impl Project {
+    /// Reads the project in a folder.
+    ///
+    /// # Errors
+    /// The file, the field and the remedy.
+    pub fn open(dir: &Path) -> Result<Project, BuildError> {
+        let path = dir.join(FILE);
+        let wrong = |message: String| BuildError::Project { file: path.clone(), message };
+        let root = dir.canonicalize().map_err(|error| BuildError::io("cannot open", dir, error))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => wrong(
+                "is not there: run this in a scaler's project, or make one with `windlass scaler new NAME --lang go`"
+                    .to_owned(),
+            ),
+            _ => BuildError::io("cannot read", &path, error),
+        })?;
+        let file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
+        if !kebab(&file.name) {
+            return Err(wrong(format!(
+                "name: `{}` is not 1 to 63 of a-z, 0-9 and single `-`, beginning with a letter; for instance `my-queue`",
+                file.name
+            )));
+        }
+        let language = file.language.parse().map_err(|message| wrong(format!("language: {message}")))?;
+        let within = |field: &str, given: Option<PathBuf>, default: PathBuf| -> Result<PathBuf, BuildError> {
+            let relative = given.unwrap_or(default);
+            let plain = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+            if !plain || relative.as_os_str().is_empty() {
+                let shown = relative.display();
+                return Err(wrong(format!("{field}: `{shown}` is not a path below the project's folder")));
+            }
+            Ok(root.join(relative))
+        };
+        let component = within("component", file.component, format!("build/{}.wasm", file.name).into())?;
+        let cases = within("cases", file.cases, "cases".into())?;
+        Ok(Project { name: file.name, language, root, component, cases })
+    }
+}
+
+/// Whether a text is a name in kebab case.
+fn kebab(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let letter = text.starts_with(|c: char| c.is_ascii_lowercase());
+    letter && text.len() <= 63 && text.chars().all(plain) && !text.contains("--") && !text.ends_with('-')
+}

@@ -1,0 +1,3 @@
+//! What can be tested without a language's tools.
+mod component;
+mod project;
