@@ -128,7 +128,11 @@ impl Caller {
             Err(problems) => Err(problems.into_iter().map(abi::problem).collect()),
         });
         let secrets = crate::clean::secrets(triggers);
-        Ok(checked.map(|answer| answer.map_err(|problems| crate::clean::problems(problems, &secrets))).collect())
+        Ok(checked
+            .map(|answer| {
+                answer.map_err(|problems| crate::clean::problems(problems, &ready.scaler.parameters, &secrets))
+            })
+            .collect())
     }
 
     /// Polls a batch. What was reported is reported; what was not has failed.

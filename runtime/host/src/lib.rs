@@ -32,6 +32,7 @@ mod traffic;
 
 pub use budget::{Budget, NotAnOverride, Override};
 pub use compile::compile_child;
+pub use credential::value as credential_value;
 pub use egress::{Egress, NotARange, Range};
 pub use error::HostError;
 pub use limits::Limits;

@@ -41,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("windlass-build", &[]),
-    ("windlass-conformance", &["windlass-host", "windlass-core", "windlass-testkit"]),
+    ("windlass-conformance", &["windlass-host", "windlass-core", "windlass-sdk", "windlass-testkit"]),
     ("xtask", &["windlass-e2e", "windlass-api", "windlass-cluster", "windlass-core", "windlass-bench"]),
 ];
 

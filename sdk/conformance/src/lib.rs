@@ -14,6 +14,7 @@
 //! | `secrets` | no plan, problem or failure repeats one |
 //! | `batch` | an empty one is no trouble; each query has exactly its own outcome |
 //! | `source` | a source that misbehaves is a failure of an expected kind, and never a value |
+mod case;
 mod configure;
 mod describe;
 mod example;
@@ -22,7 +23,9 @@ mod redirect;
 mod source;
 mod trial;
 
+pub use case::{CaseReport, play};
 pub use example::Example;
+pub use windlass_sdk::testing::{Case, Difference};
 
 use std::fmt;
 use trial::Laboratory;
