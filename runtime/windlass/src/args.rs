@@ -1,7 +1,7 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
 mod scaler;
 
-pub(crate) use scaler::{Inspect, Scaler, Try};
+pub(crate) use scaler::{Build, Inspect, New, Poll, Scaler, Test, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Operator(Box<Operator>),
     /// Run the ScaledObjects of a folder on this machine, without Kubernetes
     Local(Local),
-    /// Try a scaler: what it makes of a trigger, and what it reads
+    /// Write, build, test and try a scaler
     #[command(subcommand)]
     Scaler(Scaler),
     /// Compile one component from standard input to standard output, under limits (used by the operator itself)

@@ -1,9 +1,12 @@
 //! `windlass scaler`: everything that an author of a scaler does, outside of any cluster.
+mod build;
 mod configure;
 mod exit;
 mod inspect;
+mod new;
 mod poll;
 mod problem;
+mod test;
 mod trigger;
 
 use crate::args::{Output, Scaler as Command};
@@ -16,6 +19,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     let output = command.output();
     let done = runtime.block_on(async {
         match command {
+            Command::New(options) => new::run(options),
+            Command::Build(options) => build::run(options),
+            Command::Test(options) => test::run(options).await,
             Command::Inspect(options) => inspect::run(options).await,
             Command::Configure(options) => configure::run(options).await,
             Command::Poll(options) => poll::run(options).await,

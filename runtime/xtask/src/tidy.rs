@@ -19,7 +19,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("windlass-cluster", &["windlass-core", "windlass-api"]),
     (
         "windlass",
-        &["windlass-core", "windlass-api", "windlass-host", "windlass-cluster", "windlass-pipeline", "windlass-serve"],
+        &[
+            "windlass-core",
+            "windlass-api",
+            "windlass-host",
+            "windlass-cluster",
+            "windlass-pipeline",
+            "windlass-serve",
+            "windlass-build",
+            "windlass-conformance",
+        ],
     ),
     ("windlass-sdk-derive", &[]),
     ("windlass-sdk", &["windlass-sdk-derive"]),

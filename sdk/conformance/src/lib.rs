@@ -27,6 +27,18 @@ pub use case::{CaseReport, play};
 pub use example::Example;
 pub use windlass_sdk::testing::{Case, Difference};
 
+/// The rules, by name, and what each asks; the table above in short.
+pub const RULES: [(&str, &str); 8] = [
+    ("load", "the host takes the component"),
+    ("describe", "every parameter has a name and words for people"),
+    ("configure", "equal triggers have equal plans, and odd values are problems"),
+    ("parameters", "what is missing is named, what is unknown changes nothing"),
+    ("metrics", "names are stable and do not change with a secret"),
+    ("secrets", "no plan, problem or failure repeats one"),
+    ("batch", "each query has exactly its own outcome"),
+    ("source", "a source that misbehaves is a failure, and never a value"),
+];
+
 use std::fmt;
 use trial::Laboratory;
 

@@ -8,7 +8,7 @@ use crate::table;
 use anyhow::Context;
 use serde::Serialize;
 use windlass_core::MetricName;
-use windlass_core::query::{Endpoint, QueryPlan};
+use windlass_core::query::{Endpoint, MetricSpec, QueryPlan};
 
 /// What `configure` prints as JSON.
 #[derive(Debug, Serialize)]
@@ -66,10 +66,15 @@ pub(super) async fn run(options: Try) -> Result<Exit, Stop> {
     Ok(if told.ok { Exit::Fine } else { Exit::Wrong })
 }
 
+/// The metrics of a plan; none where the first reading tells them.
 pub(super) fn metrics(file: &TriggerFile, plan: &QueryPlan) -> Vec<ToldMetric> {
-    plan.metrics
+    told_metrics(file, plan.metrics.as_deref().unwrap_or_default())
+}
+
+/// Metrics under the names that the HPA knows them by.
+pub(super) fn told_metrics(file: &TriggerFile, metrics: &[MetricSpec]) -> Vec<ToldMetric> {
+    metrics
         .iter()
-        .flatten()
         .map(|metric| ToldMetric {
             name: MetricName::new(file.index, &metric.name).to_string(),
             target: metric.target,

@@ -1,33 +1,30 @@
-//! `windlass scaler poll`: what a source answers right now.
-use super::configure::{ToldMetric, metrics};
+//! `windlass scaler poll`: what a source answers right now, and what asking costs.
+mod asking;
+mod watch;
+
 use super::exit::{Exit, Stop};
 use super::problem::{self, ToldProblem};
 use super::trigger::{Attempt, attempt};
-use super::yes;
-use crate::args::{Output, Try};
-use crate::{components, table};
+use crate::args::{Output, Poll};
+use crate::style::{BAD, FAINT, GOOD, bytes, count};
+use crate::table;
 use anyhow::Context;
+use asking::Asking;
 use serde::Serialize;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use windlass_core::message::{Asked, Batch, BatchId, QueryId};
-use windlass_core::port::{Poller, Report};
-use windlass_core::query::{QueryPlan, ResolvedTrigger};
-use windlass_core::resolve;
-use windlass_core::sample::Outcome;
-use windlass_core::scaler::Scaler;
-use windlass_host::Host;
-use windlass_pipeline::Clock;
+use std::time::Duration;
+use windlass_host::Spent;
 
-/// What `poll` prints as JSON.
-#[derive(Debug, Serialize)]
+/// What `poll` prints as JSON: one object, or one a line with `--watch`.
+#[derive(Debug, Default, Serialize)]
 struct Polled {
     ok: bool,
     metrics: Vec<ToldValue>,
     active: Option<bool>,
     failure: Option<ToldFailure>,
     problems: Vec<ToldProblem>,
+    /// Wall time of the poll alone: loading the component and `configure` are not in it.
     milliseconds: u64,
+    spent: ToldSpent,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,103 +40,83 @@ struct ToldFailure {
     message: String,
 }
 
-pub(super) async fn run(options: Try) -> Result<Exit, Stop> {
-    let Attempt { host, file, scaler, made } = attempt(&options).await?;
-    let started = Instant::now();
-    let told = match made {
-        Err(found) => Polled {
-            ok: false,
-            metrics: Vec::new(),
-            active: None,
-            failure: None,
-            problems: problem::told(&found),
-            milliseconds: 0,
-        },
-        Ok((resolved, plan)) => {
-            let planned = metrics(&file, &plan);
-            let outcome = ask(&host, &scaler, resolved, plan, Duration::from_secs(options.timeout_s)).await?;
-            told_outcome(outcome, planned, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX))
-        }
-    };
-    match options.output {
-        Output::Json => println!("{}", serde_json::to_string(&told).context("JSON")?),
-        Output::Text => {
-            problem::print(&told.problems);
-            if let Some(failure) = &told.failure {
-                println!("failed: {}: {}", failure.kind, failure.message);
-            }
-            let rows = told.metrics.iter().map(|m| vec![m.name.clone(), m.value.to_string(), m.target.to_string()]);
-            table::print(&["METRIC", "VALUE", "TARGET"], rows);
-            if let Some(active) = told.active {
-                println!("active: {}, {} ms", yes(active), told.milliseconds);
-            }
+/// What a poll cost.
+#[derive(Debug, Default, Serialize)]
+struct ToldSpent {
+    requests: u64,
+    connections: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
+    guest_cpu_us: u64,
+}
+
+impl From<Spent> for ToldSpent {
+    fn from(spent: Spent) -> ToldSpent {
+        ToldSpent {
+            requests: spent.requests,
+            connections: spent.connections,
+            sent_bytes: spent.sent_bytes,
+            received_bytes: spent.received_bytes,
+            guest_cpu_us: u64::try_from(spent.guest_cpu.as_micros()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// Runs the command.
+pub(super) async fn run(options: Poll) -> Result<Exit, Stop> {
+    let output = options.attempt.output;
+    let Attempt { host, file, scaler, made } = attempt(&options.attempt).await?;
+    let (resolved, plan) = match made {
+        Ok(made) => made,
+        Err(found) => {
+            let told = Polled { problems: problem::told(&found), ..Polled::default() };
+            print(&told, output)?;
+            return Ok(Exit::Wrong);
+        }
+    };
+    let timeout = Duration::from_secs(options.timeout_s);
+    let mut asking = Asking::new(host, &scaler, &file, resolved, plan, timeout)?;
+    if options.watch {
+        return watch::run(&mut asking, options.every, output).await;
+    }
+    let told = asking.ask().await;
+    print(&told, output)?;
     Ok(if told.ok { Exit::Fine } else { Exit::Wrong })
 }
 
-/// Keeps the one outcome of a one-query batch.
-#[derive(Default)]
-struct Kept(Mutex<Option<Outcome>>);
-
-impl Report for Kept {
-    fn outcome(&self, _: BatchId, _: QueryId, outcome: Outcome) {
-        if let Ok(mut kept) = self.0.lock() {
-            kept.get_or_insert(outcome);
-        }
+fn print(told: &Polled, output: Output) -> Result<(), Stop> {
+    if output == Output::Json {
+        println!("{}", serde_json::to_string(told).context("JSON")?);
+        return Ok(());
     }
+    problem::print(&told.problems);
+    if !told.problems.is_empty() {
+        return Ok(());
+    }
+    if let Some(failure) = &told.failure {
+        anstream::println!("{BAD}failed{BAD:#}: {}: {}", failure.kind, failure.message);
+    }
+    let rows = told.metrics.iter().map(|m| vec![m.name.clone(), m.value.to_string(), m.target.to_string()]);
+    table::print(&["METRIC", "VALUE", "TARGET"], rows);
+    match told.active {
+        Some(true) => anstream::println!("active: {GOOD}yes{GOOD:#}"),
+        Some(false) => println!("active: no"),
+        None => {}
+    }
+    anstream::println!("{FAINT}{} ms, {}{FAINT:#}", told.milliseconds, cost(&told.spent));
+    Ok(())
 }
 
-async fn ask(
-    host: &Host,
-    scaler: &Scaler,
-    resolved: ResolvedTrigger,
-    plan: QueryPlan,
-    budget: Duration,
-) -> anyhow::Result<Outcome> {
-    let key = components::process_key()?;
-    let question = Arc::new(resolve::question(&key, scaler, resolved, plan));
-    let batch = Batch {
-        id: BatchId(1),
-        component: scaler.digest,
-        domain: question.trigger.domain.clone(),
-        queries: vec![Asked { id: QueryId { index: 0, generation: 0 }, question, state: Arc::from([]) }],
-        now: Clock::start().now().wall,
-        budget,
-    };
-    let kept = Arc::new(Kept::default());
-    tokio::time::timeout(budget + Duration::from_secs(1), host.poll(batch, kept.clone()))
-        .await
-        .context("the component overran its time")?;
-    let outcome = kept.0.lock().ok().and_then(|mut kept| kept.take());
-    outcome.context("the component ended without an outcome; see the log lines above")
-}
-
-fn told_outcome(outcome: Outcome, planned: Vec<ToldMetric>, milliseconds: u64) -> Polled {
-    let mut told =
-        Polled { ok: false, metrics: Vec::new(), active: None, failure: None, problems: Vec::new(), milliseconds };
-    match outcome {
-        Outcome::Ready(sample, _) => {
-            told.ok = true;
-            told.active = Some(sample.active.unwrap_or_else(|| {
-                sample.values.iter().zip(&planned).any(|(value, metric)| value.as_f64() > metric.activation)
-            }));
-            told.metrics = sample
-                .values
-                .iter()
-                .zip(planned)
-                .map(|(value, metric)| ToldValue { name: metric.name, value: value.as_f64(), target: metric.target })
-                .collect();
-        }
-        Outcome::Failed(failure) => {
-            told.failure = Some(ToldFailure { kind: failure.kind.as_label(), message: failure.message.to_string() });
-        }
-        Outcome::Pending { retry, .. } => {
-            told.failure = Some(ToldFailure {
-                kind: "pending",
-                message: format!("the source has begun; ask again in {} ms", retry.as_millis()),
-            });
-        }
-    }
-    told
+/// What a poll cost, in words.
+fn cost(spent: &ToldSpent) -> String {
+    let cpu_us = spent.guest_cpu_us;
+    format!(
+        "{}, {}, {} sent, {} received, {}.{} ms guest CPU",
+        count(spent.requests, "request"),
+        count(spent.connections, "connection"),
+        bytes(spent.sent_bytes),
+        bytes(spent.received_bytes),
+        cpu_us / 1_000,
+        cpu_us % 1_000 / 100
+    )
 }

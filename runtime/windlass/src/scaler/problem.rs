@@ -1,4 +1,5 @@
 //! What is wrong with a trigger, as it is printed.
+use crate::style::BAD;
 use serde::Serialize;
 use windlass_core::query::Problem;
 
@@ -22,8 +23,8 @@ pub(super) fn told(found: &[Problem]) -> Vec<ToldProblem> {
 pub(super) fn print(problems: &[ToldProblem]) {
     for problem in problems {
         match &problem.parameter {
-            Some(parameter) => println!("problem: {parameter}: {}", problem.message),
-            None => println!("problem: {}", problem.message),
+            Some(parameter) => anstream::println!("{BAD}problem{BAD:#}: {parameter}: {}", problem.message),
+            None => anstream::println!("{BAD}problem{BAD:#}: {}", problem.message),
         }
     }
 }
