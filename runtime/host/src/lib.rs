@@ -23,6 +23,7 @@ mod http;
 mod limits;
 mod meter;
 mod metrics;
+mod outline;
 mod plan;
 mod source;
 mod state;
@@ -37,6 +38,7 @@ pub use egress::{Egress, NotARange, Range};
 pub use error::HostError;
 pub use limits::Limits;
 pub use metrics::Metrics;
+pub use outline::Outline;
 pub use traffic::Spent;
 
 use arc_swap::ArcSwap;
@@ -270,6 +272,11 @@ impl Host {
             }
         }
         Ok(loaded)
+    }
+
+    /// The limits of guest calls.
+    pub fn limits(&self) -> &Limits {
+        &self.caller.shared.limits
     }
 
     /// The components that serve something.

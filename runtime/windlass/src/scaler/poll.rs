@@ -63,7 +63,9 @@ impl From<Spent> for ToldSpent {
 }
 
 /// Runs the command.
-pub(super) async fn run(options: Poll) -> Result<Exit, Stop> {
+pub(super) async fn run(mut options: Poll) -> Result<Exit, Stop> {
+    // Every poll asks anew, however soon it follows another.
+    options.attempt.components.sources.source_share_ms = 0;
     let output = options.attempt.output;
     let Attempt { host, file, scaler, made } = attempt(&options.attempt).await?;
     let (resolved, plan) = match made {

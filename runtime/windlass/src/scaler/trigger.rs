@@ -2,12 +2,13 @@
 use super::exit::{Ends, Exit, Stop};
 use crate::args::{Components, Try};
 use crate::components;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use windlass_build::Project;
 use windlass_core::port::Scalers;
 use windlass_core::query::{Problem, QueryPlan, ResolvedTrigger};
 use windlass_core::resolve;
@@ -53,6 +54,11 @@ pub(super) async fn host_for(components: &Components, file: Option<&Path>) -> Re
     let clock = Clock::start();
     let host = Arc::new(components::host(components, components::Reach::Local, clock, &mut Registry::default())?);
     match file {
+        Some(file) if !file.is_file() => {
+            let shown = file.display();
+            return Err(anyhow!("cannot read {shown}: no such file; make it with `windlass scaler build`"))
+                .ends(Exit::Usage);
+        }
         Some(file) => {
             host.load_file(file).await.with_context(|| file.display().to_string())?;
         }
@@ -70,11 +76,9 @@ pub(super) struct Attempt {
 }
 
 pub(super) async fn attempt(options: &Try) -> Result<Attempt, Stop> {
-    let path = &options.trigger;
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string()).ends(Exit::Usage)?;
-    let file: TriggerFile =
-        serde_saphyr::from_str(&text).with_context(|| format!("{}: not a trigger", path.display()))?;
-    let host = host_for(&options.components, options.component.as_deref()).await?;
+    let file = read(&options.trigger)?;
+    let own = options.component.clone().or_else(|| project_component(&file.kind));
+    let host = host_for(&options.components, own.as_deref()).await?;
     let scaler = host.find(&file.kind).ends(Exit::Wrong)?;
     let domain: Text = "default".into();
     let declared = DeclaredTrigger {
@@ -94,8 +98,7 @@ pub(super) async fn attempt(options: &Try) -> Result<Attempt, Stop> {
     let material = Material {
         environment: Arc::new(texts(&file.env, |text| Secret::new(text))),
         authentication: texts(&file.auth_params, |text| Secret::new(text)),
-        identity: None,
-        fault: None,
+        ..Material::default()
     };
     let owner = WorkloadKey::scaled_object("default", "trigger");
     let made = match resolve::resolve(&scaler, &declared, &domain, &material, &owner) {
@@ -107,6 +110,32 @@ pub(super) async fn attempt(options: &Try) -> Result<Attempt, Stop> {
         }
     };
     Ok(Attempt { host, file, scaler, made })
+}
+
+/// Reads a trigger's file.
+fn read(path: &Path) -> Result<TriggerFile, Stop> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the trigger {shown}"));
+    let text = text.ends(Exit::Usage)?;
+    serde_saphyr::from_str(&text).map_err(|error| anyhow!("{shown}: not a trigger: {}{error}", hint(&text)).into())
+}
+
+/// The field that is wrong, or what the file is instead of a trigger.
+fn hint(text: &str) -> String {
+    let Ok(value) = serde_saphyr::from_str::<serde_json::Value>(text) else { return String::new() };
+    if value.get("kind").is_some() && value.get("spec").is_some() {
+        return "it is a whole object; write one of its triggers into a file of its own\n".to_owned();
+    }
+    match serde_path_to_error::deserialize::<_, TriggerFile>(value) {
+        Err(error) if error.path().iter().next().is_some() => format!("{}: ", error.path()),
+        _ => String::new(),
+    }
+}
+
+/// The component of the project in this folder, if there is one and it is of this name.
+fn project_component(kind: &str) -> Option<PathBuf> {
+    let project = Project::open(Path::new(".")).ok()?;
+    (project.name == kind && project.component.is_file()).then_some(project.component)
 }
 
 fn texts<T>(map: &BTreeMap<String, String>, make: impl Fn(&str) -> T) -> BTreeMap<Text, T> {
