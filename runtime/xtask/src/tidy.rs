@@ -103,6 +103,7 @@ pub fn run(_args: Args) -> Result<()> {
     let mut complaints = arrows()?;
     complaints.extend(places()?);
     complaints.extend(scaler_names()?);
+    complaints.extend(crate::frozen::complaints(&tool::root().join("wit"))?);
     if complaints.is_empty() {
         tool::say("tidy: nothing to complain about");
         return Ok(());

@@ -120,6 +120,11 @@ impl Difference {
         (expected != got).then(|| Difference { what: what.to_owned(), expected: told(expected), got: told(got) })
     }
 
+    fn of_optional<T: PartialEq + fmt::Debug>(what: &str, expected: &Option<T>, got: &Option<T>) -> Option<Difference> {
+        let told = |value: &Option<T>| value.as_ref().map_or("nothing".to_owned(), |value| format!("{value:?}"));
+        (expected != got).then(|| Difference { what: what.to_owned(), expected: told(expected), got: told(got) })
+    }
+
     /// The same, of a poll.
     #[must_use]
     pub fn within(mut self, poll: &str) -> Difference {
@@ -211,9 +216,9 @@ impl Expected {
             let got = format!("values {:?}", told.values.as_deref().unwrap_or_default());
             return vec![Difference { what: "failure".to_owned(), expected: self.in_words(), got }];
         }
-        let values = Difference::of("values", &self.values, &told.values);
-        let active = Difference::of("active", &self.active, &told.active);
-        let next = Difference::of("next", &self.next, &told.next);
+        let values = Difference::of_optional("values", &self.values, &told.values);
+        let active = Difference::of_optional("active", &self.active, &told.active);
+        let next = Difference::of_optional("next", &self.next, &told.next);
         values.into_iter().chain(active).chain(next).collect()
     }
 
