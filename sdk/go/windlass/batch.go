@@ -11,6 +11,8 @@ const (
 	maxRounds = 8
 	// maxDialers is how many queries have connections at a time.
 	maxDialers = 8
+	// maxAttempts is how often a query is begun whose connections had been closed while they rested.
+	maxAttempts = 3
 	// reserve is what is left of the budget for telling outcomes.
 	reserve = 20 * time.Millisecond
 )
@@ -47,6 +49,8 @@ type task struct {
 	conn  *Conn
 	until time.Duration
 	late  bool
+	// stale: a connection that had rested failed before it said anything.
+	stale bool
 }
 
 // Poll answers a batch.
@@ -70,8 +74,21 @@ func (c *Component) Poll(host Host, asked Batch) {
 	}
 }
 
-// outcome is what becomes of a query, a panic included.
+// outcome is what becomes of a query. One whose connection had been closed while it rested begins anew.
 func (c *Component) outcome(t *task, query *BatchQuery, now time.Time) (outcome Outcome) {
+	for range maxAttempts {
+		t.stale = false
+		outcome = c.attempt(t, query, now)
+		t.closeAll()
+		if outcome.Failure == nil || !t.stale {
+			break
+		}
+	}
+	return outcome
+}
+
+// attempt polls a query; a panic is a failure of its own.
+func (c *Component) attempt(t *task, query *BatchQuery, now time.Time) (outcome Outcome) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			outcome = Outcome{Failure: Failf(Internal, "the scaler panicked: %v", reason)}
@@ -84,12 +101,8 @@ func (c *Component) outcome(t *task, query *BatchQuery, now time.Time) (outcome 
 func (b *batch) run(t *task) {
 	t.resume <- struct{}{}
 	t = <-b.parked
-	if t.outcome == nil {
-		return
-	}
-	b.host.Put(t.query, *t.outcome)
-	for len(t.conns) > 0 {
-		t.conns[0].Close()
+	if t.outcome != nil {
+		b.host.Put(t.query, *t.outcome)
 	}
 }
 

@@ -17,7 +17,9 @@ type Conn struct {
 	fresh   bool
 	input   []byte
 	timeout time.Duration
-	closed  bool
+	// silent: nothing has been read from it.
+	silent bool
+	closed bool
 }
 
 // dial waits for room, and opens.
@@ -37,13 +39,13 @@ func (t *task) dial(endpoint uint32) (*Conn, error) {
 	if len(t.conns) == 0 {
 		b.dialers++
 	}
-	conn := &Conn{task: t, stream: stream, fresh: fresh}
+	conn := &Conn{task: t, stream: stream, fresh: fresh, silent: true}
 	t.conns = append(t.conns, conn)
 	return conn, nil
 }
 
-// Fresh tells whether the connection is new: log in first. Otherwise an earlier poll left it in good order, logged in already; it
-// may have been closed meanwhile, so dial again when its first answer does not come.
+// Fresh tells whether the connection is new: log in first. Otherwise an earlier poll left it in good order, logged in already. It
+// may have been closed meanwhile: a Poll that fails on it before anything was read is begun anew.
 func (c *Conn) Fresh() bool {
 	return c.fresh
 }
@@ -67,7 +69,7 @@ func (c *Conn) Write(data []byte) (int, error) {
 		return 0, Failf(Internal, "the connection was given up")
 	}
 	if err := c.stream.Write(data); err != nil {
-		return 0, err
+		return 0, c.lost(err)
 	}
 	return len(data), nil
 }
@@ -95,16 +97,24 @@ func (c *Conn) Read(into []byte) (int, error) {
 		// It can be read or has failed: that does not wait.
 		input, err := c.stream.Read(piece, time.Millisecond)
 		if err != nil {
-			return 0, err
+			return 0, c.lost(err)
 		}
 		if len(input) == 0 {
-			return 0, io.EOF
+			return 0, c.lost(io.EOF)
 		}
-		c.input = input
+		c.input, c.silent = input, false
 	}
 	count := copy(into, c.input)
 	c.input = c.input[count:]
 	return count, nil
+}
+
+// lost notes a failure, which is the connection's age and not the source's when it had rested and has said nothing.
+func (c *Conn) lost(err error) error {
+	if c.silent && !c.fresh {
+		c.task.stale = true
+	}
+	return err
 }
 
 // Keep lets the connection rest for a later poll: between two exchanges only, with nothing half-read. One that is not kept is
@@ -123,6 +133,13 @@ func (c *Conn) Close() {
 	if !c.closed {
 		c.stream.Close()
 		c.gone()
+	}
+}
+
+// closeAll closes what a poll has left open.
+func (t *task) closeAll() {
+	for len(t.conns) > 0 {
+		t.conns[0].Close()
 	}
 }
 

@@ -3,6 +3,7 @@ package windlass
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 )
@@ -72,11 +73,14 @@ func (p *Pending) Error() string {
 	return "the source has begun and has no value yet"
 }
 
-// failureOf is an error as a failure; what is none is the scaler's own fault.
+// failureOf is an error as a failure; the end of a connection is the source's, anything else the scaler's own fault.
 func failureOf(err error) *Failure {
 	var failure *Failure
-	if errors.As(err, &failure) {
+	switch {
+	case errors.As(err, &failure):
 		return failure
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return Failf(Unreachable, "the source closed the connection before it answered")
 	}
 	return &Failure{Kind: Internal, Message: err.Error()}
 }
