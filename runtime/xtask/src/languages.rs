@@ -6,19 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use windlass_build::{Language, Project, build};
 
-/// A language: how its tools are installed, and its SDK's and its template's own tests.
+/// A language: how its tools are installed, where its SDK's own tests are, and how they and a project's are run.
 struct Sdk {
     language: Language,
     install: fn() -> Result<()>,
-    /// Of the SDK, in its folder.
-    sdk: fn(&Path) -> Result<()>,
-    /// Of a project, in its folder.
-    project: fn(&Path) -> Result<()>,
+    tests: &'static str,
+    test: fn(&Path) -> Result<()>,
 }
 
 const SDKS: &[Sdk] = &[
-    Sdk { language: Language::Go, install: install_go, sdk: go_test, project: go_test },
-    Sdk { language: Language::C, install: c_toolchain::install, sdk: make_test, project: make_test },
+    Sdk { language: Language::Go, install: install_go, tests: "windlass", test: go_test },
+    Sdk { language: Language::C, install: c_toolchain::install, tests: "tests", test: make_test },
 ];
 
 /// Tests every SDK; tells how many were.
@@ -28,12 +26,12 @@ pub(crate) fn check() -> Result<u64> {
     for sdk in SDKS {
         (sdk.install)()?;
         let folder = tool::root().join("sdk").join(sdk.language.word());
-        (sdk.sdk)(&folder.join("windlass"))?;
+        (sdk.test)(&folder.join(sdk.tests))?;
         let project = new_project(&folder, &out)?;
         let project = Project::open(&project)?;
         let built = build(&project, &mut |step| tool::say(&format!("{}: {step}", sdk.language)))?;
         println!("{}: {} KB in {} ms", sdk.language, built.bytes.div_ceil(1000), built.took.as_millis());
-        (sdk.project)(&project.root)?;
+        (sdk.test)(&project.root)?;
         let mut conformance = Command::new(tool::target().join("debug/windlass-conformance"));
         tool::run(conformance.arg(&project.component).arg("--cases").arg(&project.cases))?;
     }

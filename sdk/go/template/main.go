@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"windlass"
 )
@@ -64,7 +65,7 @@ func ({{pascal}}) Poll(query *windlass.Query[Parameters]) (windlass.Reading, err
 // number is the number at a dotted path of a JSON document; a text that is a number counts.
 func number(document []byte, path string) (float64, error) {
 	var at any
-	if err := json.Unmarshal(document, &at); err != nil {
+	if err := json.Unmarshal(document, &at); err != nil || !utf8.Valid(document) {
 		return 0, windlass.Failf(windlass.BadResponse, "the answer is not JSON")
 	}
 	for _, step := range strings.Split(path, ".") {
@@ -78,16 +79,18 @@ func number(document []byte, path string) (float64, error) {
 			}
 		}
 		if !found {
-			return 0, windlass.Failf(windlass.BadResponse, "valueLocation: %q is not in the answer", path)
+			return 0, windlass.Failf(windlass.BadResponse, "valueLocation: \"%s\" is not in the answer", path)
 		}
 	}
 	switch value := at.(type) {
 	case float64:
 		return value, nil
 	case string:
-		if number, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
+		// Nothing of what ParseFloat takes beyond decimals: inf, nan, 0x1p3.
+		text := strings.TrimSpace(value)
+		if number, err := strconv.ParseFloat(text, 64); err == nil && strings.Trim(text, "0123456789+-.eE") == "" {
 			return number, nil
 		}
 	}
-	return 0, windlass.Failf(windlass.BadResponse, "valueLocation: %q is not a number", path)
+	return 0, windlass.Failf(windlass.BadResponse, "valueLocation: \"%s\" is not a number", path)
 }
