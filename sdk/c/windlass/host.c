@@ -228,6 +228,14 @@ size_t windlass_host_wait(windlass_stream *const *on, size_t count, uint32_t tim
 
 uint64_t windlass_host_clock_ms(void) { return windlass_scaler_clock_monotonic_ms(); }
 
+void windlass_host_random(void *into, size_t length) {
+  scaler_list_u8_t random;
+  windlass_scaler_random_bytes((uint32_t)length, &random);
+  // The host traps rather than give less.
+  memcpy(into, random.ptr, random.len < length ? random.len : length);
+  scaler_list_u8_free(&random);
+}
+
 void windlass_host_log(windlass_level level, uint32_t query, const char *message) {
   scaler_string_t line = lent(message);
   windlass_scaler_log_write((uint8_t)level, &query, &line);

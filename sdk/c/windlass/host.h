@@ -128,6 +128,7 @@ void windlass_host_close(windlass_stream *stream);
 // Waits until some can be read or have failed; marks them and tells how many.
 size_t windlass_host_wait(windlass_stream *const *on, size_t count, uint32_t timeout_ms, bool *ready);
 uint64_t windlass_host_clock_ms(void);
+void windlass_host_random(void *into, size_t length);
 void windlass_host_log(windlass_level level, uint32_t query, const char *message);
 
 #endif

@@ -76,6 +76,11 @@ void windlass_log(windlass_query *query, windlass_level level, const char *forma
   va_end(arguments);
 }
 
+void windlass_random(windlass_query *query, void *into, size_t length) {
+  (void)query;
+  windlass_host_random(into, length);
+}
+
 static windlass_request *request(windlass_query *query, const char *method, const char *target) {
   windlass_request *made = windlass_alloc(&query->arena, sizeof *made);
   made->more = windlass_alloc(&query->arena, sizeof *made->more);

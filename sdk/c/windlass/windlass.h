@@ -138,6 +138,9 @@ typedef enum { WINDLASS_DEBUG, WINDLASS_INFO, WINDLASS_WARN, WINDLASS_ERROR } wi
 // A line in the host's log, under the query's name. No secrets, ever.
 __attribute__((format(printf, 3, 4))) void windlass_log(windlass_query *query, windlass_level level, const char *format, ...);
 
+// Random bytes of the host, at most 1 KiB at a time, for nonces.
+void windlass_random(windlass_query *query, void *into, size_t length);
+
 // ---- HTTP
 
 // A request to an endpoint of the plan, to be sent when `ask` or `answer` returns.

@@ -162,10 +162,6 @@ func TestAskingWithoutEndIsStopped(t *testing.T) {
 	expect(t, script, "internal: asks for more after 8 rounds")
 }
 
-func text(text string) *string {
-	return &text
-}
-
 func ask(query *windlass.Query[parameters]) (windlass.Reading, error) {
 	conn, err := query.Dial(0)
 	if err != nil {

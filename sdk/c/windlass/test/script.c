@@ -206,6 +206,8 @@ size_t windlass_host_wait(windlass_stream *const *on, size_t count, uint32_t tim
 
 uint64_t windlass_host_clock_ms(void) { return windlass_played->clock_ms; }
 
+void windlass_host_random(void *into, size_t length) { memset(into, 7, length); }
+
 void windlass_host_log(windlass_level level, uint32_t query, const char *message) {
   (void)level, (void)query, (void)message;
 }
