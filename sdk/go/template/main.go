@@ -12,7 +12,7 @@ import (
 
 // Parameters is what users write.
 type Parameters struct {
-	URL                   windlass.URL    `windlass:"url,required" from:"metadata,environment" doc:"Address that answers with JSON, for instance http://queues.shop:8080/depth."`
+	URL                   windlass.URL    `windlass:",required" from:"metadata,environment" doc:"Address that answers with JSON, for instance http://queues.shop:8080/depth."`
 	ValueLocation         string          `default:"value" doc:"Where the number is: a dotted path, a number is an index into an array, for instance queues.0.length."`
 	TargetValue           float64         `default:"5" doc:"Value per replica."`
 	ActivationTargetValue float64         `default:"0" doc:"The workload is active above this value."`

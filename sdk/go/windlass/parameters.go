@@ -65,7 +65,7 @@ func fieldsOf(structure reflect.Type) ([]field, error) {
 func fieldOf(member reflect.StructField) (field, error) {
 	name, options, _ := strings.Cut(member.Tag.Get("windlass"), ",")
 	if name == "" {
-		name = strings.ToLower(member.Name[:1]) + member.Name[1:]
+		name = lowerCamel(member.Name)
 	}
 	kind, err := kindOf(member.Type, name)
 	if err != nil {
@@ -108,6 +108,18 @@ func fieldOf(member reflect.StructField) (field, error) {
 		}
 	}
 	return field{parameter: parameter, kind: kind}, nil
+}
+
+// lowerCamel is a field's name as a parameter's: QueueLength is queueLength, URL is url, URLPath is urlPath.
+func lowerCamel(name string) string {
+	capitals := 0
+	for capitals < len(name) && 'A' <= name[capitals] && name[capitals] <= 'Z' {
+		capitals++
+	}
+	if 1 < capitals && capitals < len(name) && 'a' <= name[capitals] && name[capitals] <= 'z' {
+		capitals--
+	}
+	return strings.ToLower(name[:capitals]) + name[capitals:]
 }
 
 // list takes a comma-separated text apart.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,23 @@ func TestMistakesNameTheParameter(t *testing.T) {
 		if len(problems) != 1 || problems[0].Parameter != one.name || !strings.Contains(problems[0].Message, one.part) {
 			t.Errorf("%s=%s: %v", one.name, one.text, problems)
 		}
+	}
+}
+
+func TestNamesOfFields(t *testing.T) {
+	type named struct {
+		URL         string
+		URLPath     string
+		QueueLength string
+		ID2         string
+		A           string
+	}
+	var names []string
+	for _, parameter := range windlass.New[named](windlass.Info{}, nobody[named]{}).Describe().Parameters {
+		names = append(names, parameter.Name)
+	}
+	if !slices.Equal(names, []string{"url", "urlPath", "queueLength", "id2", "a"}) {
+		t.Error(names)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // whatever a query needs stands in its parameters, or in its State.
 //
 // The exported fields of P are the parameters. Their names and whether they are required stand in the tag `windlass:"name,required"`
-// (without a name: the field's, beginning with a small letter); further tags are
+// (without a name: the field's, queueLength for QueueLength and url for URL); further tags are
 //
 //	doc:"…"                          what people read about it
 //	default:"5"                      the value when it is not set, as a user would write it
