@@ -7,6 +7,7 @@ mod cluster;
 mod codegen;
 mod demo;
 mod frozen;
+mod languages;
 mod scalers;
 mod source;
 mod test;

@@ -51,7 +51,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("windlass-build", &[]),
     ("windlass-conformance", &["windlass-host", "windlass-core", "windlass-sdk", "windlass-testkit"]),
-    ("xtask", &["windlass-e2e", "windlass-api", "windlass-cluster", "windlass-core", "windlass-bench"]),
+    (
+        "xtask",
+        &["windlass-build", "windlass-e2e", "windlass-api", "windlass-cluster", "windlass-core", "windlass-bench"],
+    ),
 ];
 
 /// A word that may stand only in some folders of `runtime/`.

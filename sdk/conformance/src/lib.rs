@@ -12,7 +12,7 @@
 //! | `parameters` | what is required and missing is a problem that names it; what is unknown changes nothing |
 //! | `metrics` | names are stable, differ from one another, carry no `s0-`, and do not change with a secret |
 //! | `secrets` | no plan, problem or failure repeats one |
-//! | `batch` | an empty one is no trouble; each query has exactly its own outcome |
+//! | `batch` | an empty one is no trouble, nor one of a thousand queries; each query has exactly its own outcome |
 //! | `source` | a source that misbehaves is a failure of an expected kind, and never a value |
 mod case;
 mod configure;

@@ -73,8 +73,14 @@ impl Laboratory {
         let host = Host::new(HostOptions {
             limits: Limits { body_bytes: BODY, ..Limits::default() },
             egress,
-            // Every request reaches its source: a component has to bear each answer itself.
-            budget: Budget { share_window: Duration::ZERO, breaker_failures: 10_000, ..Budget::default() },
+            // Every request reaches its source, and at once: a component has to bear each answer itself.
+            budget: Budget {
+                share_window: Duration::ZERO,
+                breaker_failures: 10_000,
+                rate: 100_000.0,
+                burst: 10_000,
+                ..Budget::default()
+            },
             ca_dirs: Vec::new(),
             cache: Some(self.cache.path().join("compiled")),
             compiler: None,
