@@ -51,8 +51,8 @@ fn a_project_in_rust_is_whole_and_takes_nothing_from_our_workspace() {
 #[test]
 fn the_templates_have_the_same_cases() {
     let cases = |language: Language| {
-        let files = embedded::under(&format!("{language}/template/"));
-        files.filter(|(path, _)| path.starts_with("cases/")).collect::<BTreeMap<_, _>>()
+        let folder = format!("{language}/template/");
+        embedded::under(&folder).filter(|(path, _)| path.starts_with("cases/")).collect::<BTreeMap<_, _>>()
     };
     let own = cases(Language::Rust);
     assert!(own.len() > 10, "{:?}", own.keys());
