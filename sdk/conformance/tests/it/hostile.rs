@@ -115,7 +115,7 @@ fn address() -> Vec<Example> {
 async fn a_scaler_in_c_conforms() {
     let report = examine(&from_c(&c_depth()), &address()).await.unwrap();
     assert!(report.conforms(), "{report}");
-    assert_eq!((report.examples, report.polls), (1, 11));
+    assert_eq!((report.examples, report.polls), (1, 13));
 }
 
 /// The scaler in C with one thing wrong in it.
