@@ -164,8 +164,7 @@ async fn attempt(options: &Try) -> anyhow::Result<Attempt> {
     let material = Material {
         environment: Arc::new(texts(&file.env, |text| Secret::new(text))),
         authentication: texts(&file.auth_params, |text| Secret::new(text)),
-        identity: None,
-        fault: None,
+        ..Material::default()
     };
     let owner = WorkloadKey::scaled_object("default", "trigger");
     let made = match resolve::resolve(&scaler, &declared, &domain, &material, &owner) {
