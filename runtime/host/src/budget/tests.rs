@@ -16,6 +16,7 @@ pub(crate) fn question(domain: &str, secrets: u8) -> Question {
             extras: BTreeMap::new(),
             identity: None,
             owner: None,
+            bound: None,
         },
         plan: QueryPlan { metrics: None, endpoints: Vec::new(), group: "".into(), requests: 1 },
         source: SourceKey(Fingerprint([0; 32])),
