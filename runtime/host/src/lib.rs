@@ -300,6 +300,11 @@ impl Host {
         Ok(loaded)
     }
 
+    /// Other budgets of sources from now on.
+    pub fn set_budget(&self, budget: Budget) {
+        self.caller.shared.budgets.replace(budget);
+    }
+
     /// The components that serve something.
     pub fn scalers(&self) -> Vec<Arc<Scaler>> {
         let mut scalers: Vec<_> = self.ready.load().by_digest.values().map(|ready| ready.scaler.clone()).collect();

@@ -121,7 +121,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 /// A host with the component that serves the trigger's type.
 async fn host_for(components: &Components, file: Option<&Path>) -> anyhow::Result<Arc<Host>> {
     let clock = Clock::start();
-    let host = Arc::new(components::host(components, components::Reach::Local, clock, &mut Registry::default())?);
+    let host = components::host(components, components::Reach::local(), clock, &mut Registry::default())?;
     match file {
         Some(file) => {
             host.load_file(file).await.with_context(|| file.display().to_string())?;
