@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tree::{Document, Place};
 use windlass_core::workload::{Ask, AuthenticationRef, DeclaredTrigger, Engine};
-use windlass_core::{Binding, Declared, Fault, Intake, Material, Reason, Secret, Text};
+use windlass_core::{Declared, Fault, Intake, Material, Reason, Secret, Text};
 
 /// The namespace of what names none, and the one whose Secrets a ClusterTriggerAuthentication reads.
 const NAMESPACE: &str = "default";
@@ -303,7 +303,7 @@ impl Reading {
             let mut material = Material { environment: environment.clone(), ..Material::default() };
             if let (Some(reference), Ask::External { .. }) = (&trigger.authentication, &trigger.ask) {
                 match self.authentication(declared, reference, environment) {
-                    Ok((values, bound)) => (material.authentication, material.bound) = (values, bound),
+                    Ok(whole) => material = whole,
                     Err(fault) => material.fault = Some(fault),
                 }
             }
@@ -317,7 +317,7 @@ impl Reading {
         declared: &Declared,
         reference: &AuthenticationRef,
         environment: &Values,
-    ) -> Result<(BTreeMap<Text, Secret>, Option<Arc<Binding>>), Fault> {
+    ) -> Result<Material, Fault> {
         let own = &declared.key.namespace;
         let (kind, references, namespace) = if reference.cluster {
             ("ClusterTriggerAuthentication", self.cluster_authentications.get(&reference.name), NAMESPACE)
@@ -341,7 +341,12 @@ impl Reading {
             // A process has one environment, whatever container a reference names.
             environments: references.containers().into_iter().map(|name| (name, environment.clone())).collect(),
         };
-        Ok((reference::assemble(references, &fetched)?, references.bound.clone()))
+        Ok(Material {
+            environment: environment.clone(),
+            authentication: reference::assemble(references, &fetched)?,
+            bound: references.bound.clone(),
+            ..Material::default()
+        })
     }
 }
 

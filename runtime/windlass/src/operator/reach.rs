@@ -17,20 +17,21 @@ const SERVICE: (&str, u16) = ("kubernetes.default.svc", 443);
 /// What is closed: the API server as the configuration and the cluster name it, our pod's addresses, our Service, and our
 /// listeners where loopback is open.
 pub(super) async fn closed(arguments: &Arguments, client: &Client, listeners: &[SocketAddr]) -> Vec<Denial> {
-    let mut servers = BTreeSet::new();
-    if let Some((host, port)) = client.server() {
-        let found = addresses(&host, port).await;
-        if found.is_empty() {
-            tracing::warn!(server = host, "the API server's name does not resolve: close its address by --deny-egress");
-        }
-        servers.extend(found);
-    }
-    if let Some(host) = &arguments.kubernetes_service_host {
-        servers.extend(addresses(host, arguments.kubernetes_service_port).await);
-    }
-    servers.extend(addresses(SERVICE.0, SERVICE.1).await);
+    let configured = client.server();
+    let in_cluster = arguments.kubernetes_service_host.clone();
+    let in_cluster = in_cluster.map(|host| (host, arguments.kubernetes_service_port));
     let service = format!("{}.{}.svc", arguments.service, arguments.namespace);
-    let mut own: BTreeSet<IpAddr> = addresses(&service, 0).await.iter().map(SocketAddr::ip).collect();
+    let (configured_at, in_cluster, api, ours) = tokio::join!(
+        addresses(configured.clone()),
+        addresses(in_cluster),
+        addresses(Some((SERVICE.0.to_owned(), SERVICE.1))),
+        addresses(Some((service, 0))),
+    );
+    if let (Some((host, _)), true) = (configured, configured_at.is_empty()) {
+        tracing::warn!(server = host, "the API server's name does not resolve: close its address by --deny-egress");
+    }
+    let servers = [configured_at, in_cluster, api].concat().into_iter().collect();
+    let mut own: BTreeSet<IpAddr> = ours.iter().map(SocketAddr::ip).collect();
     own.extend(arguments.pod_ips.iter().chain(&arguments.pod_ip).copied());
     match if_addrs::get_if_addrs() {
         Ok(interfaces) => own.extend(interfaces.iter().map(if_addrs::Interface::ip)),
@@ -43,7 +44,8 @@ pub(super) async fn closed(arguments: &Arguments, client: &Client, listeners: &[
     denials
 }
 
-async fn addresses(host: &str, port: u16) -> Vec<SocketAddr> {
+async fn addresses(place: Option<(String, u16)>) -> Vec<SocketAddr> {
+    let Some((host, port)) = place else { return Vec::new() };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match tokio::time::timeout(LOOKUP, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(found)) => found.collect(),
