@@ -12,6 +12,30 @@ use tokio_util::sync::CancellationToken;
 use windlass_core::port::Writer;
 use windlass_core::{IntakeMsg, Msg, Text};
 
+/// Which authentications have to be bound to hosts by the annotation `windlass.dev/hosts`; triggers that refer to others are
+/// refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequireBound {
+    /// None.
+    #[default]
+    None,
+    /// ClusterTriggerAuthentications.
+    Cluster,
+    /// All.
+    All,
+}
+
+impl RequireBound {
+    /// Whether it holds for an authentication of this kind.
+    pub(crate) fn of(self, cluster: bool) -> bool {
+        match self {
+            RequireBound::None => false,
+            RequireBound::Cluster => cluster,
+            RequireBound::All => true,
+        }
+    }
+}
+
 /// How the edge works.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -19,6 +43,8 @@ pub struct Options {
     pub namespaces: Vec<Text>,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub cluster_object_namespace: Text,
+    /// Which authentications have to be bound to hosts.
+    pub require_bound: RequireBound,
     /// Name of this process in events, for instance of its pod.
     pub instance: String,
     /// Limits of the lanes of writes.
@@ -31,6 +57,7 @@ impl Options {
         Options {
             namespaces: Vec::new(),
             cluster_object_namespace: namespace.into(),
+            require_bound: RequireBound::None,
             instance: "windlass-operator".into(),
             lanes: LaneOptions::default(),
         }
@@ -65,7 +92,11 @@ impl Cluster {
         let lanes = Lanes::start(Arc::new(sender), budget, options.lanes, inbox.clone(), metrics, writes.clone());
         let (synced_sender, synced) = watch::channel(false);
         let namespaces = options.namespaces.into_iter().filter(|namespace| !namespace.is_empty()).collect();
-        let index = IndexOptions { namespaces, cluster_namespace: options.cluster_object_namespace };
+        let index = IndexOptions {
+            namespaces,
+            cluster_namespace: options.cluster_object_namespace,
+            require_bound: options.require_bound,
+        };
         Drive { client, options: index, intake, inbox, strangers, synced: synced_sender, stop: watches.clone() }
             .start();
         Cluster { writer: Arc::new(lanes.clone()), synced, lanes, watches, writes }

@@ -28,7 +28,7 @@ mod watch;
 mod write;
 
 pub use client::{Client, ClientOptions};
-pub use cluster::{Cluster, Options};
+pub use cluster::{Cluster, Options, RequireBound};
 pub use error::Error;
 pub use lane::LaneOptions;
 pub use lease::{Lease, LeaseOptions};

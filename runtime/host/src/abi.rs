@@ -1,5 +1,6 @@
 //! The contract, version 0.1: generated bindings, and their one conversion to the core's words.
 use crate::Limits;
+use crate::clean::Secrets;
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::failure::{Failure, FailureKind};
@@ -7,7 +8,7 @@ use windlass_core::message::Asked;
 use windlass_core::query::{Endpoint, MetricSpec, Problem, QueryPlan, ResolvedTrigger, Tls};
 use windlass_core::sample::{Outcome, Sample};
 use windlass_core::scaler::{Origin, Parameter, Scaler, Secrecy, Shape};
-use windlass_core::{Digest, Milli, Now, Secret, Text, Wall, WorkloadKind};
+use windlass_core::{Digest, Milli, Now, Text, Wall, WorkloadKind};
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -154,7 +155,7 @@ pub(crate) fn problem(problem: types::Problem) -> Problem {
 }
 
 /// A failure, its message cleaned of `secrets`.
-fn failure(failure: types::Failure, secrets: &[Secret]) -> Failure {
+fn failure(failure: types::Failure, secrets: &Secrets) -> Failure {
     let kind = match failure.kind {
         types::FailureKind::Invalid => FailureKind::Invalid,
         types::FailureKind::Auth => FailureKind::Auth,
@@ -191,13 +192,7 @@ pub(crate) fn told(failure: &Failure) -> types::Failure {
 
 /// An outcome, checked: what a guest may not say becomes a failure that names it. `secrets` are those of the whole batch,
 /// since the guest has seen them all.
-pub(crate) fn outcome(
-    outcome: types::Outcome,
-    asked: &Asked,
-    secrets: &[Secret],
-    now: Now,
-    limits: &Limits,
-) -> Outcome {
+pub(crate) fn outcome(outcome: types::Outcome, asked: &Asked, secrets: &Secrets, now: Now, limits: &Limits) -> Outcome {
     match outcome {
         types::Outcome::Failed(told) => Outcome::Failed(failure(told, secrets)),
         types::Outcome::Pending(later) if later.state.len() <= limits.state_bytes => {

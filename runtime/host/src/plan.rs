@@ -1,10 +1,13 @@
 //! What a component made of a trigger, checked: above all that it reaches only what the user wrote.
+mod grant;
+
+pub(crate) use grant::UNPRIVILEGED;
+
 use crate::Limits;
-use crate::egress::canonical;
 use std::collections::BTreeSet;
 use windlass_core::MetricName;
 use windlass_core::query::{Endpoint, MetricSpec, Problem, QueryPlan, ResolvedTrigger};
-use windlass_core::scaler::{Scaler, Shape};
+use windlass_core::scaler::Scaler;
 
 /// Bytes of a metric's name.
 const MOST_NAME: usize = 253;
@@ -63,44 +66,19 @@ pub(crate) fn metrics_wrong(metrics: &[MetricSpec], limits: &Limits) -> Option<S
     })
 }
 
-/// Why an endpoint is not granted: its host has to stand in the value of the parameter that it names, as the host of a URL
-/// or of one of a list of addresses.
+/// Why an endpoint is not granted.
 fn refusal(endpoint: &Endpoint, trigger: &ResolvedTrigger, scaler: &Scaler) -> Option<String> {
-    let Some(parameter) = &endpoint.parameter else {
+    let host = crate::clean::line(&endpoint.host);
+    if let Some(why) = grant::refusal(endpoint, trigger, scaler) {
+        return Some(why);
+    }
+    if endpoint.tls.as_ref().is_some_and(|tls| !tls.verify) && !grant::unverified(trigger, scaler) {
         return Some(format!(
-            "the component wants to reach {}, which no parameter names; the operator has to grant it",
-            crate::clean::line(&endpoint.host)
+            "the component wants to take any certificate of {host}, which no parameter says: set one like unsafeSsl to \"true\""
         ));
-    };
-    let Some(value) = trigger.values.get(parameter) else {
-        return Some(format!("the component wants to reach the host of {parameter}, which is not set"));
-    };
-    let wanted = canonical(&endpoint.host);
-    let same = |text: &str| host_of(text.trim()).is_some_and(|host| host == wanted);
-    let declared = scaler.parameters.iter().find(|declared| declared.name == *parameter);
-    // A URL is one address, whatever stands in its query; a text may be a list.
-    let granted = match declared.map(|declared| declared.shape) {
-        Some(Shape::Url | Shape::Address) => same(value.text.expose()),
-        _ => value.text.expose().split([',', ' ', ';']).any(same),
-    };
-    (!granted).then(|| {
-        format!(
-            "the component wants to reach {}, which is not the host of {parameter}",
-            crate::clean::line(&endpoint.host)
-        )
-    })
+    }
+    trigger.bound.as_ref()?.refusal(&endpoint.host, endpoint.port)
 }
 
-/// The host of a URL, of `host:port`, or of a bare name or address.
-fn host_of(text: &str) -> Option<String> {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let bare = match host.strip_prefix('[') {
-        Some(v6) => v6.split_once(']')?.0,
-        // More than one colon without brackets: an IPv6 address.
-        None if host.matches(':').count() > 1 => host,
-        None => host.split(':').next()?,
-    };
-    (!bare.is_empty()).then(|| canonical(bare))
-}
+#[cfg(test)]
+mod tests;

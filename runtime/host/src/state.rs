@@ -1,16 +1,17 @@
 //! The state of one call: whose queries, what they may still use, and where their outcomes go.
 use crate::abi::{self, clock, log, network, random, report, types};
 use crate::budget::Budgets;
+use crate::clean::Secrets;
 use crate::egress::canonical;
 use crate::http::Http;
 use crate::limits::{Growth, Limits};
 use crate::meter::Meter;
+use crate::plan::UNPRIVILEGED;
 use crate::tcp::Tcp;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
-use windlass_core::Secret;
 use windlass_core::failure::{Failure, FailureKind};
 use windlass_core::message::Batch;
 use windlass_core::port::Report;
@@ -36,7 +37,7 @@ pub(crate) struct Poll {
     pub(crate) deadline: Instant,
     answered: Vec<bool>,
     /// What may stand in no message: the guest has seen the secrets of the whole batch, as far as they are revealed at all.
-    secrets: OnceLock<Vec<Secret>>,
+    secrets: OnceLock<Secrets>,
     /// Endpoints that sources named, per query.
     learned: Vec<Vec<Endpoint>>,
 }
@@ -58,6 +59,16 @@ pub(crate) struct State {
 const MOST_LEARNED: usize = 64;
 /// Bytes of randomness in one call.
 const MOST_RANDOM: u32 = 1024;
+
+impl Poll {
+    /// Whether an endpoint may be talked to. What is bound to hosts holds for the whole batch: the guest has seen the secrets of
+    /// all its queries, and could use any of their endpoints to tell them.
+    fn permits(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        crate::egress::host(&endpoint.host)?;
+        let mut questions = self.batch.queries.iter().map(|asked| &asked.question.trigger);
+        questions.try_for_each(|trigger| crate::credential::permitted(trigger, endpoint))
+    }
+}
 
 impl State {
     pub(crate) fn new(shared: Arc<Shared>, poll: Option<(Batch, Arc<dyn Report>, Instant)>) -> State {
@@ -111,7 +122,10 @@ impl State {
             .get(endpoint)
             .or_else(|| learned.and_then(|learned| endpoint.checked_sub(planned.len()).and_then(|i| learned.get(i))));
         match found {
-            Some(found) => Ok(Ok((asked.question.clone(), found.clone()))),
+            Some(found) => {
+                let permitted = poll.permits(found);
+                Ok(permitted.map(|()| (asked.question.clone(), found.clone())))
+            }
             None => denied("the component named an endpoint that was not granted"),
         }
     }
@@ -122,7 +136,7 @@ impl State {
     }
 }
 
-fn secrets(batch: &Batch) -> Vec<Secret> {
+fn secrets(batch: &Batch) -> Secrets {
     crate::clean::secrets(batch.queries.iter().map(|asked| &asked.question.trigger))
 }
 
@@ -163,12 +177,18 @@ impl network::Host for State {
         if !may_learn(&endpoint.host, &host) {
             return refusal(format!("{} is no peer of {}", crate::clean::line(&host), endpoint.host));
         }
+        if port != endpoint.port && port < UNPRIVILEGED {
+            return refusal(format!("port {port} of {} is a system service's, no peer's", crate::clean::line(&host)));
+        }
+        let peer = Endpoint { host: host.into(), port, ..endpoint };
         let poll = self.polling_mut()?;
+        if let Err(failure) = poll.permits(&peer) {
+            return Ok(Err(abi::told(&failure)));
+        }
         let planned = poll.batch.queries.get(query as usize).map_or(0, |asked| asked.question.plan.endpoints.len());
         let Some(learned) = poll.learned.get_mut(query as usize) else {
             return refusal("the component named a query that is not in its batch".to_owned());
         };
-        let peer = Endpoint { host: host.into(), port, ..endpoint };
         let place = learned.iter().position(|known| *known == peer).unwrap_or(learned.len());
         if place == MOST_LEARNED {
             return refusal(format!("more than {MOST_LEARNED} peers"));

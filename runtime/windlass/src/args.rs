@@ -4,6 +4,7 @@ mod scaler;
 pub(crate) use scaler::{Build, Inspect, New, Poll, Scaler, Test, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +62,17 @@ pub(crate) enum Output {
     Json,
 }
 
+/// Which authentications have to be bound to hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RequireBound {
+    /// None
+    None,
+    /// ClusterTriggerAuthentications
+    Cluster,
+    /// All
+    All,
+}
+
 /// Where components come from, and what they may do.
 #[derive(Debug, Args)]
 pub(crate) struct Components {
@@ -73,9 +85,12 @@ pub(crate) struct Components {
     /// Folders with PEM files of further certificate authorities for event sources (repeatable)
     #[arg(long = "ca-dir")]
     pub(crate) ca_dirs: Vec<PathBuf>,
-    /// Address ranges that no scaler may reach beside the built-in ones, as 10.96.0.1/32 (repeatable)
-    #[arg(long = "deny-egress")]
+    /// Address ranges that no scaler may reach beside the built-in ones, as 10.96.0.0/16 or 10.96.0.1:443 (repeatable)
+    #[arg(long = "deny-egress", value_name = "CIDR[:PORT]")]
     pub(crate) deny_egress: Vec<String>,
+    /// Address ranges that scalers may reach whatever closes them: built-in ranges, the API server, --deny-egress (repeatable)
+    #[arg(long = "allow-egress", value_name = "CIDR[:PORT]")]
+    pub(crate) allow_egress: Vec<String>,
     /// Compile components inside this process instead of in a limited child
     #[arg(long)]
     pub(crate) compile_in_process: bool,
@@ -115,7 +130,10 @@ pub(crate) struct Sources {
     /// What differs for one event source, as queue.example:8080,rate=5,burst=10,in-flight=2 with any of the three; without a
     /// port for all of the host (repeatable)
     #[arg(long = "source-budget", value_name = "HOST[:PORT],…")]
-    pub(crate) source_budgets: Vec<String>,
+    pub(crate) source_budget: Vec<String>,
+    /// YAML file with budgets (defaults, overrides) that go before these flags; taken again when it changes
+    #[arg(long, env = "WINDLASS_SOURCE_BUDGETS", value_name = "FILE")]
+    pub(crate) source_budgets: Option<PathBuf>,
 }
 
 /// Requests per second.
@@ -168,6 +186,21 @@ pub(crate) struct Operator {
     /// How often the HPA controller reads metrics: active triggers are asked at least this often, in seconds
     #[arg(long, default_value_t = 15)]
     pub(crate) read_interval_s: u64,
+    /// Which authentications have to be bound to hosts (annotation windlass.dev/hosts); triggers with others are refused
+    #[arg(long, value_enum, default_value_t = RequireBound::None)]
+    pub(crate) require_bound_credentials: RequireBound,
+    /// Our pod's address, which no scaler may reach
+    #[arg(long, hide = true, env = "POD_IP")]
+    pub(crate) pod_ip: Option<IpAddr>,
+    /// Our pod's addresses
+    #[arg(long, hide = true, env = "POD_IPS", value_delimiter = ',')]
+    pub(crate) pod_ips: Vec<IpAddr>,
+    /// Address of the API server within a cluster
+    #[arg(long, hide = true, env = "KUBERNETES_SERVICE_HOST")]
+    pub(crate) kubernetes_service_host: Option<String>,
+    /// Port of the API server within a cluster
+    #[arg(long, hide = true, env = "KUBERNETES_SERVICE_PORT", default_value_t = 443)]
+    pub(crate) kubernetes_service_port: u16,
     /// Let scalers reach loopback addresses (tests)
     #[arg(long, hide = true)]
     pub(crate) allow_loopback: bool,

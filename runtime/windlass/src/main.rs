@@ -1,5 +1,6 @@
 //! The `windlass` binary: it wires the stages and does nothing else.
 mod args;
+mod budgets;
 mod components;
 mod local;
 mod operator;

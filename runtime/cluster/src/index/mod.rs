@@ -17,6 +17,7 @@ pub(crate) use blob::{Content, FetchKey, Fetched};
 pub(crate) use table::Scope;
 pub(crate) use target::{Discovered, GroupKind, TargetKey};
 
+use crate::cluster::RequireBound;
 use crate::metrics::Metrics;
 use crate::watch::{AuthenticationKey, AuthenticationRow, BlobKey, BlobKind, Change, HpaRow, MetadataRow, ObjectRow};
 use blob::Fetches;
@@ -83,6 +84,8 @@ pub(crate) struct IndexOptions {
     pub(crate) namespaces: Vec<Text>,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub(crate) cluster_namespace: Text,
+    /// Which authentications have to be bound to hosts.
+    pub(crate) require_bound: RequireBound,
 }
 
 impl IndexOptions {

@@ -141,7 +141,7 @@ impl AuthenticationRow {
     pub(crate) fn new(meta: &ObjectMeta, spec: Result<&TriggerAuthenticationSpec, &str>) -> Option<AuthenticationRow> {
         let name = meta.name.as_deref()?;
         let references = match spec {
-            Ok(spec) => windlass_api::references(name, spec),
+            Ok(spec) => windlass_api::references(name, meta.annotations.as_ref(), spec),
             Err(error) => Err(Fault::new(
                 Reason::AuthenticationNotFound,
                 format!("authentication '{name}' cannot be read: {}; correct it", crate::error::cut(error, 256)),

@@ -47,6 +47,7 @@ pub(crate) fn question(domain: &str, source: &str, queue: &str, discovered: bool
             extras: BTreeMap::new(),
             identity: None,
             owner: None,
+            bound: None,
         },
         plan: QueryPlan {
             metrics: (!discovered).then(|| vec![metric]),

@@ -1,5 +1,6 @@
 //! End-to-end tests on a real control plane and real event sources.
 mod control_plane;
+mod credentials;
 mod economy;
 mod hpa;
 mod input;

@@ -14,7 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use windlass_core::Secret;
 use windlass_core::failure::{Failure, FailureKind};
+use windlass_core::query::{Endpoint, Tls, Value};
+use windlass_core::scaler::Secrecy;
 use windlass_testkit::{Mood, ScriptedHttp};
 
 struct World {
@@ -116,6 +119,33 @@ async fn other_credentials_and_writes_are_never_shared() {
         world.ask("POST", "/", "a", 0).await.expect("an answer");
     }
     assert_eq!(world.server.count(), 8);
+}
+
+#[tokio::test]
+async fn a_client_goes_by_what_its_tls_material_is_and_not_by_its_name() {
+    let clients = Clients::new(dialer());
+    let budgets = budgets(Budget::default());
+    let tls = Tls {
+        upgrade: false,
+        server_name: None,
+        verify: true,
+        ca: Some("ca".into()),
+        certificate: None,
+        key: None,
+        key_password: None,
+    };
+    let endpoint = Endpoint { tls: Some(tls), ..endpoint("127.0.0.1", 443) };
+    let client = |pem: &str| {
+        let mut question = question("a", 0);
+        let value = Value { text: Secret::new(pem), secrecy: Secrecy::Open, from_authentication: false };
+        question.trigger.values.insert("ca".into(), value);
+        let source = budgets.source(&question, &endpoint).expect("a source");
+        clients.client(&question, &endpoint, &source).map(drop)
+    };
+    let authority = rcgen::generate_simple_self_signed(["a".to_owned()]).expect("a certificate").cert.pem();
+    client(&authority).expect("a client");
+    // What is no certificate is not taken for the one before.
+    assert_eq!(client("no certificate").expect_err("no authority").kind, FailureKind::Invalid);
 }
 
 #[tokio::test]

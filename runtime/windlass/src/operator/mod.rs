@@ -1,5 +1,6 @@
 //! `windlass operator`: the stages, wired. One constructor a stage; every rule is elsewhere.
 mod certificate;
+mod reach;
 mod trust;
 
 use crate::args::Operator as Arguments;
@@ -12,11 +13,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options};
+use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options, RequireBound};
 use windlass_core::message::Msg;
 use windlass_core::settings::Settings;
 use windlass_core::{Board, Core, Now};
-use windlass_host::Host;
+use windlass_host::{Denial, Host};
 use windlass_pipeline::{Clock, Drive, Prepare};
 use windlass_serve::{
     Access, AccessOptions, Authenticator, ExternalMetrics, Gate, Health, Limits, Readiness, serve_health, server_config,
@@ -51,7 +52,6 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
         shutdown,
     };
     let synced = common.readiness.gate("sync");
-    let host = host(&common, &mut registry)?;
     let client = client(&common, &mut registry).await?;
     let pipeline = windlass_pipeline::Metrics::new(&mut registry);
     let served = windlass_serve::Metrics::new(&mut registry);
@@ -59,6 +59,9 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Both listeners first: a taken port is told at once, and health answers while the rest comes up.
     let plain = listen(&common.arguments.metrics_bind_address, "--metrics-bind-address").await?;
     let secure = listen(&common.arguments.secure_bind_address, "--secure-bind-address").await?;
+    let listeners = [plain.local_addr()?, secure.local_addr()?];
+    let closed = reach::closed(&common.arguments, &client, &listeners).await;
+    let host = host(&common, closed, &mut registry)?;
     // Before the core runs there is nothing that could be stuck: waiting for the lease is no fault.
     let (alive, beat) = watch::channel(None);
     let clock = common.clock;
@@ -114,9 +117,9 @@ async fn listen(address: &str, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{flag} {address}"))
 }
 
-fn host(common: &Common, registry: &mut Registry) -> anyhow::Result<Arc<Host>> {
-    let reach = if common.arguments.allow_loopback { Reach::Local } else { Reach::Cluster };
-    Ok(Arc::new(components::host(&common.arguments.components, reach, common.clock, registry)?))
+fn host(common: &Common, closed: Vec<Denial>, registry: &mut Registry) -> anyhow::Result<Arc<Host>> {
+    let reach = Reach { loopback: common.arguments.allow_loopback, closed };
+    components::host(&common.arguments.components, reach, common.clock, registry)
 }
 
 async fn client(common: &Common, registry: &mut Registry) -> anyhow::Result<Client> {
@@ -135,6 +138,11 @@ fn cluster_options(common: &Common) -> Options {
     Options {
         namespaces: named.map(Into::into).collect(),
         cluster_object_namespace: arguments.cluster_object_namespace.as_deref().unwrap_or(&arguments.namespace).into(),
+        require_bound: match arguments.require_bound_credentials {
+            crate::args::RequireBound::None => RequireBound::None,
+            crate::args::RequireBound::Cluster => RequireBound::Cluster,
+            crate::args::RequireBound::All => RequireBound::All,
+        },
         instance: arguments.instance(),
         ..Options::new(arguments.namespace.as_str())
     }
