@@ -1,4 +1,8 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
+mod registry;
+
+pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -199,6 +203,16 @@ pub(crate) enum Scaler {
     Configure(Try),
     /// Ask the source once
     Poll(Try),
+    /// Store a component in a registry, as an OCI artifact
+    Push(PushComponent),
+    /// Fetch a component from a registry into a file
+    Pull(PullComponent),
+    /// Sign what a registry holds, as `cosign sign --key` does
+    Sign(SignComponent),
+    /// Check the signature of what a registry holds
+    Verify(VerifyComponent),
+    /// Make a pair of keys for signatures
+    Keygen(Keygen),
 }
 
 /// `windlass scaler inspect`.
@@ -230,6 +244,11 @@ pub(crate) struct Try {
     /// Form of what is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+/// Where Docker keeps its configuration, unless a flag says otherwise.
+pub(crate) fn docker_folder() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"))
 }
 
 /// A folder for what need not outlive this machine's next start.

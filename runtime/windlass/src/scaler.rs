@@ -1,4 +1,6 @@
 //! `windlass scaler`: what a scaler makes of a trigger, and what it reads, outside of any cluster.
+mod registry;
+
 use crate::args::{Components, Inspect, Output, Scaler as Command, Try};
 use crate::{components, table};
 use anyhow::Context;
@@ -114,6 +116,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Inspect(inspect) => inspect_component(inspect).await,
             Command::Configure(attempt) => configure(attempt).await,
             Command::Poll(attempt) => poll(attempt).await,
+            Command::Push(push) => registry::push(push).await,
+            Command::Pull(pull) => registry::pull(pull).await,
+            Command::Sign(sign) => registry::sign(sign).await,
+            Command::Verify(verify) => registry::verify(verify).await,
+            Command::Keygen(keygen) => registry::keygen(keygen),
         }
     })
 }
