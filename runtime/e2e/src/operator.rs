@@ -216,7 +216,10 @@ pub(crate) fn operator_program() -> Result<PathBuf> {
 }
 
 /// The folder of the scalers as components.
-pub(crate) fn components() -> Result<PathBuf> {
+///
+/// # Errors
+/// When they are not built.
+pub fn components() -> Result<PathBuf> {
     let folder = target().join("scalers/components");
     let is_component = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm");
     let any = std::fs::read_dir(&folder)

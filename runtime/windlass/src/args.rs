@@ -1,6 +1,8 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
+mod registry;
 mod scaler;
 
+pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent};
 pub(crate) use scaler::{Build, Inspect, New, Poll, Scaler, Test, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -225,6 +227,11 @@ pub(crate) struct Local {
     /// Form of what is printed: a live table, or one JSON object per change
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+/// Where Docker keeps its configuration, unless a flag says otherwise.
+pub(crate) fn docker_folder() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"))
 }
 
 /// A folder for what need not outlive this machine's next start.

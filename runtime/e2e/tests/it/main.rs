@@ -6,6 +6,7 @@ mod hpa;
 mod input;
 mod lifecycle;
 mod redis_scaler;
+mod registry;
 mod scale;
 mod scripted_http;
 mod shared;
