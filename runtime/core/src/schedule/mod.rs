@@ -3,6 +3,7 @@
 mod lane;
 mod poll;
 mod timer;
+mod ward;
 
 pub(crate) use poll::{Poll, Reader};
 pub(crate) use timer::Timers;
@@ -18,6 +19,7 @@ use slab::Slab;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use ward::Wards;
 
 /// A caller that never tells the end of a batch is waited for this much longer than the batch's budget.
 const GRACE: Duration = Duration::from_secs(5);
@@ -48,6 +50,7 @@ pub(crate) struct Schedule {
     generations: Vec<u32>,
     known: HashMap<QueryIdentity, u32>,
     lanes: Lanes,
+    wards: Wards,
     timers: Timers<u32>,
     flights: HashMap<BatchId, Flight>,
     last_batch: u64,
@@ -61,6 +64,7 @@ impl Schedule {
             generations: Vec::new(),
             known: HashMap::new(),
             lanes: Lanes::default(),
+            wards: Wards::default(),
             timers: Timers::new(),
             flights: HashMap::new(),
             last_batch: 0,
@@ -106,6 +110,7 @@ impl Schedule {
         poll.due = first;
         entry.insert(poll);
         self.known.insert(question.identity, index);
+        self.wards.came(question);
         self.timers.at_latest(slot, first);
         id
     }
@@ -145,6 +150,8 @@ impl Schedule {
             return;
         }
         let (slot, identity) = (poll.slot, poll.question.identity);
+        let (question, down) = (poll.question.clone(), poll.trouble.alone > 0);
+        self.wards.went(&question, down);
         self.polls.remove(id.index as usize);
         self.generations[id.index as usize] = self.generations[id.index as usize].wrapping_add(1);
         self.known.remove(&identity);
@@ -172,6 +179,8 @@ impl Schedule {
             if poll.due <= now.mono {
                 poll.due = following(poll, slot.phase, now.mono);
                 match poll.asked {
+                    None if poll.trouble.alone > 0
+                        && !self.wards.admits(&poll.question, now.mono, self.settings.poll_budget + GRACE) => {}
                     None if poll.trouble.suspect => alone.push(poll.id),
                     None => together.push(poll.id),
                     Some(batch) if self.flights.get(&batch).is_none_or(|flight| flight.deadline < now.mono) => {
@@ -215,6 +224,13 @@ impl Schedule {
         let settings = self.settings.clone();
         let Some(poll) = self.get_mut(id).filter(|poll| poll.asked == Some(batch)) else { return false };
         poll.asked = None;
+        // A failure of the component itself says neither that it works nor that it takes its batch down.
+        let guest = matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Internal);
+        let settled = (!guest).then(|| (poll.question.clone(), std::mem::take(&mut poll.trouble.alone) > 0));
+        if let Some((question, down)) = settled {
+            self.wards.answered(&question, down);
+        }
+        let Some(poll) = self.get_mut(id) else { return false };
         match outcome {
             Outcome::Ready(sample, state) => {
                 if let Some(state) = state {
@@ -248,7 +264,6 @@ impl Schedule {
         let Some(poll) = self.get_mut(id) else { return };
         if !internal {
             poll.trouble.suspect = false;
-            poll.trouble.alone = 0;
         }
         let pause = poll.failed(failure, &settings);
         if !pause.is_zero() {
@@ -282,7 +297,12 @@ impl Schedule {
     fn lost(&mut self, id: QueryId, alone: bool, now: Now) {
         let Some(poll) = self.get_mut(id) else { return };
         poll.asked = None;
+        let first = poll.trouble.alone == 0;
         poll.unreported(alone);
+        let (question, asked, period) = (poll.question.clone(), poll.asked_at, poll.period());
+        if alone {
+            self.wards.fell(&question, first, asked, period, now.mono, &self.settings);
+        }
         self.failed(id, Failure::new(FailureKind::Internal, "the scaler gave no answer"), now);
     }
 }

@@ -28,7 +28,11 @@ const STUCK: Duration = Duration::from_secs(120);
 
 /// Runs the command.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(operator(arguments))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(operator(arguments));
+    // Dropping the runtime would wait for work that blocks a thread, however long that takes.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What all stages share.
@@ -69,8 +73,17 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let health = Health { readiness: common.readiness.clone(), alive: Box::new(alive_now), registry };
     let health = tokio::spawn(serve_health(plain, Arc::new(health), Limits::default(), common.shutdown.clone()));
 
-    components::load(&host, &common.arguments.components).await?;
+    let loaded = components::load(&host, &common.arguments.components);
+    let Some(loaded) = common.shutdown.run_until_cancelled(loaded).await else { return Ok(stopped_early()) };
+    loaded?;
     let lease = lease(&common, &client).await?;
+    if common.shutdown.is_cancelled() {
+        // Nothing was begun, and without the lease nothing may be.
+        if let Some(lease) = lease {
+            lease.release(share(&common, 1)).await;
+        }
+        return Ok(stopped_early());
+    }
     let api = serve(&common, &client, secure, served).await?;
     let (inbox, messages) = windlass_pipeline::inbox();
     let (intake_sender, intake) = mpsc::channel(windlass_pipeline::INTAKE);
@@ -93,9 +106,26 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
         () = lost(lease.as_ref()) => tracing::error!("the lease was lost; stopping, since another may act now"),
     }
     common.shutdown.cancel();
-    stop(&common, inbox, cluster, lease).await;
-    let _ = tokio::join!(api, health);
+    let drained = async {
+        let (_, _, _) = tokio::join!(stop(&common, inbox, cluster, lease), api, health);
+    };
+    if tokio::time::timeout(share(&common, 4), drained).await.is_err() {
+        tracing::error!(
+            seconds = common.arguments.shutdown_s,
+            "not drained within --shutdown-s; what is left is given up"
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn stopped_early() -> ExitCode {
+    tracing::info!("stopped before anything was begun");
+    ExitCode::SUCCESS
+}
+
+/// So many quarters of the time that a shutdown may take.
+fn share(common: &Common, quarters: u32) -> Duration {
+    Duration::from_secs(common.arguments.shutdown_s) * quarters / 4
 }
 
 /// SIGTERM and Ctrl-C stop.
@@ -202,17 +232,17 @@ async fn open_when(mut synced: watch::Receiver<bool>, gate: Gate) {
     }
 }
 
-/// What would be lost is written, within the time for it.
+/// What would be lost is written, within half of the time for a shutdown; a quarter is left for the lease, so that writes
+/// that hang do not keep the next holder waiting.
 async fn stop(common: &Common, inbox: mpsc::Sender<Msg>, cluster: Cluster, lease: Option<Lease>) {
-    let deadline = Duration::from_secs(common.arguments.shutdown_s);
     let _ = inbox.send(Msg::Flush).await;
     // The core answers at once; its writes go out in the lanes' own order.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let left = cluster.shutdown(deadline).await;
+    let left = cluster.shutdown(share(common, 2)).await;
     if left > 0 {
         tracing::warn!(left, "not all writes were sent in time");
     }
     if let Some(lease) = lease {
-        lease.release(deadline).await;
+        lease.release(share(common, 1)).await;
     }
 }
