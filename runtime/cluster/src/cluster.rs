@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use windlass_core::port::Writer;
+use windlass_core::workload::Engine;
 use windlass_core::{IntakeMsg, Msg, Text};
 
 /// How the edge works.
@@ -19,6 +20,8 @@ pub struct Options {
     pub namespaces: Vec<Text>,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub cluster_object_namespace: Text,
+    /// The engine of objects that name none.
+    pub engine: Engine,
     /// Name of this process in events, for instance of its pod.
     pub instance: String,
     /// Limits of the lanes of writes.
@@ -31,6 +34,7 @@ impl Options {
         Options {
             namespaces: Vec::new(),
             cluster_object_namespace: namespace.into(),
+            engine: Engine::Hpa,
             instance: "windlass-operator".into(),
             lanes: LaneOptions::default(),
         }
@@ -65,7 +69,8 @@ impl Cluster {
         let lanes = Lanes::start(Arc::new(sender), budget, options.lanes, inbox.clone(), metrics, writes.clone());
         let (synced_sender, synced) = watch::channel(false);
         let namespaces = options.namespaces.into_iter().filter(|namespace| !namespace.is_empty()).collect();
-        let index = IndexOptions { namespaces, cluster_namespace: options.cluster_object_namespace };
+        let index =
+            IndexOptions { namespaces, cluster_namespace: options.cluster_object_namespace, engine: options.engine };
         Drive { client, options: index, intake, inbox, strangers, synced: synced_sender, stop: watches.clone() }
             .start();
         Cluster { writer: Arc::new(lanes.clone()), synced, lanes, watches, writes }

@@ -26,7 +26,7 @@ use table::{Effect, Table};
 use target::Kinds;
 use tell::Told;
 use uses::{Claims, Users};
-use windlass_core::workload::Intake;
+use windlass_core::workload::{Engine, Intake};
 use windlass_core::{Fault, IntakeMsg, Msg, Text, Wall, WorkloadKey};
 
 /// Something happened.
@@ -83,6 +83,8 @@ pub(crate) struct IndexOptions {
     pub(crate) namespaces: Vec<Text>,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub(crate) cluster_namespace: Text,
+    /// The engine of objects that name none.
+    pub(crate) engine: Engine,
 }
 
 impl IndexOptions {
