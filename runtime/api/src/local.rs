@@ -3,6 +3,7 @@
 mod structure;
 mod tree;
 
+use crate::annotation;
 use crate::authentication::{ClusterTriggerAuthentication, TriggerAuthentication};
 use crate::process_set::{self, ProcessSet};
 use crate::reference::{self, Fetched, References, Values};
@@ -267,8 +268,11 @@ impl Reading {
     }
 
     fn object(&self, from: &Written<ScaledObject>) -> Result<Intake, LocalError> {
-        let mut declared = crate::lower(&from.object).map_err(|fault| from.error(fault.message.to_string()))?;
-        declared.engine = Engine::Direct;
+        // There is no HPA to choose here.
+        let mut object = from.object.clone();
+        object.metadata.annotations.as_mut().and_then(|all| all.remove(annotation::ENGINE));
+        let declared =
+            crate::lower_for(&object, Engine::Direct).map_err(|fault| from.error(fault.message.to_string()))?;
         let target = &declared.target;
         if target.api_version() != process_set::API_VERSION || &*target.kind != process_set::KIND {
             return Err(from.error(format!(

@@ -7,7 +7,7 @@ use crate::annotation;
 use crate::scaled_object::{ScaledObject, ScaledObjectSpec};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use windlass_core::workload::{Bounds, Engine, Hold, HpaOptions, Pause};
+use windlass_core::workload::{Ask, Bounds, DeclaredTrigger, Engine, Hold, HpaOptions, Pause};
 use windlass_core::{Declared, Fault, Reason, TargetRef, Text, Wall, WorkloadKey};
 
 /// The longest name that fits into a label, where KEDA puts the names of ScaledObject and HPA.
@@ -19,11 +19,19 @@ const COOLDOWN_PERIOD_S: i64 = 300;
 /// `maxReplicaCount` when it is not set.
 const MAX_REPLICAS: u32 = 100;
 
-/// Lowers an object.
+/// Lowers an object whose engine is an HPA unless it says otherwise.
 ///
 /// # Errors
 /// When the object as a whole cannot be served. The message names the field and the remedy.
 pub fn lower(object: &ScaledObject) -> Result<Declared, Fault> {
+    lower_for(object, Engine::Hpa)
+}
+
+/// Lowers an object; `unset` is the engine of one that names none.
+///
+/// # Errors
+/// When the object as a whole cannot be served. The message names the field and the remedy.
+pub fn lower_for(object: &ScaledObject, unset: Engine) -> Result<Declared, Fault> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let namespace = object.metadata.namespace.as_deref().filter(|n| !n.is_empty()).unwrap_or("default");
     if name.is_empty() {
@@ -39,6 +47,10 @@ pub fn lower(object: &ScaledObject) -> Result<Declared, Fault> {
     let spec = &object.spec;
     let annotations = object.metadata.annotations.as_ref();
     supported(spec)?;
+    let (engine, triggers) = (engine(annotations, unset)?, trigger::lower(&spec.triggers)?);
+    if engine == Engine::Direct {
+        without_resources(&triggers)?;
+    }
     Ok(Declared {
         key: WorkloadKey::scaled_object(namespace, name),
         uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
@@ -57,11 +69,11 @@ pub fn lower(object: &ScaledObject) -> Result<Declared, Fault> {
         poll: seconds("spec.pollingInterval", spec.polling_interval, POLLING_INTERVAL_S, 1)?,
         cooldown: seconds("spec.cooldownPeriod", spec.cooldown_period, COOLDOWN_PERIOD_S, 0)?,
         initial_cooldown: seconds("spec.initialCooldownPeriod", spec.initial_cooldown_period, 0, 0)?,
-        triggers: trigger::lower(&spec.triggers)?,
+        triggers,
         pause: pause(annotations)?,
         force_active: annotation::is_on(annotations, annotation::FORCE_ACTIVATION),
         hpa: hpa(name, spec, annotations)?,
-        engine: engine(annotations)?,
+        engine,
         restore_original: spec
             .advanced
             .as_ref()
@@ -182,15 +194,33 @@ fn pause(annotations: Option<&BTreeMap<String, String>>) -> Result<Pause, Fault>
     })
 }
 
-fn engine(annotations: Option<&BTreeMap<String, String>>) -> Result<Engine, Fault> {
+fn engine(annotations: Option<&BTreeMap<String, String>>, unset: Engine) -> Result<Engine, Fault> {
     match annotations.and_then(|all| all.get(annotation::ENGINE)).map(String::as_str) {
-        None | Some("hpa") => Ok(Engine::Hpa),
+        None => Ok(unset),
+        Some("hpa") => Ok(Engine::Hpa),
         Some("direct") => Ok(Engine::Direct),
         Some(other) => Err(refused(format!(
             "metadata.annotations['{}']: '{other}' is no engine; use hpa or direct",
             annotation::ENGINE
         ))),
     }
+}
+
+/// The direct engine reads no resource metrics. Without its say the replicas would be too few, so such an object is left
+/// alone.
+fn without_resources(triggers: &[DeclaredTrigger]) -> Result<(), Fault> {
+    let resource = triggers.iter().find(|trigger| matches!(trigger.ask, Ask::Resource(_)));
+    resource.map_or(Ok(()), |trigger| {
+        Err(Fault::new(
+            Reason::UnsupportedField,
+            format!(
+                "spec.triggers[{}].type: {} is a metric of the HPA, which the direct engine does not read yet; set the annotation {}: hpa, or remove the trigger",
+                trigger.index,
+                trigger.kind,
+                annotation::ENGINE
+            ),
+        ))
+    })
 }
 
 fn hpa(

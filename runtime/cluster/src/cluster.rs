@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use windlass_core::port::Writer;
+use windlass_core::workload::Engine;
 use windlass_core::{IntakeMsg, Msg, Text};
 
 /// Which authentications have to be bound to hosts by the annotation `windlass.dev/hosts`; triggers that refer to others are
@@ -45,6 +46,8 @@ pub struct Options {
     pub cluster_object_namespace: Text,
     /// Which authentications have to be bound to hosts.
     pub require_bound: RequireBound,
+    /// The engine of objects that name none.
+    pub engine: Engine,
     /// Name of this process in events, for instance of its pod.
     pub instance: String,
     /// Limits of the lanes of writes.
@@ -58,6 +61,7 @@ impl Options {
             namespaces: Vec::new(),
             cluster_object_namespace: namespace.into(),
             require_bound: RequireBound::None,
+            engine: Engine::Hpa,
             instance: "windlass-operator".into(),
             lanes: LaneOptions::default(),
         }
@@ -96,6 +100,7 @@ impl Cluster {
             namespaces,
             cluster_namespace: options.cluster_object_namespace,
             require_bound: options.require_bound,
+            engine: options.engine,
         };
         Drive { client, options: index, intake, inbox, strangers, synced: synced_sender, stop: watches.clone() }
             .start();

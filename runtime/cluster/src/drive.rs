@@ -100,7 +100,9 @@ impl Hands {
     fn watch_base(&self, options: &IndexOptions) {
         for (scope, namespace) in options.scopes() {
             let objects: Api<RawObject> = api(&self.client, &namespace);
-            self.watch(objects, "scaledobjects", ObjectRow::read, move |change| Notice::Object(scope, change));
+            let engine = options.engine;
+            let read = move |raw| ObjectRow::read(raw, engine);
+            self.watch(objects, "scaledobjects", read, move |change| Notice::Object(scope, change));
             let authentications: Api<DeserializeGuard<TriggerAuthentication>> = api(&self.client, &namespace);
             let read = |guard: DeserializeGuard<TriggerAuthentication>| match &guard.0 {
                 Ok(object) => AuthenticationRow::new(&object.metadata, Ok(&object.spec)),

@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use windlass_core::algorithm::Flags;
+use windlass_core::settings::Settings;
 
 /// Scales Kubernetes workloads on events; every event source is a sandboxed WebAssembly component.
 #[derive(Debug, Parser)]
@@ -144,6 +146,30 @@ fn rate(text: &str) -> Result<f64, String> {
     if (0.001..=1e6).contains(&rate) { Ok(rate) } else { Err("from 0.001 to 1000000".to_owned()) }
 }
 
+/// Tolerance of a ratio.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let tolerance: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..1.0).contains(&tolerance) { Ok(tolerance) } else { Err("from 0 to less than 1".to_owned()) }
+}
+
+/// Who scales from 1 to N.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// A HorizontalPodAutoscaler for each object
+    Hpa,
+    /// We ourselves
+    Direct,
+}
+
+impl From<Engine> for windlass_core::workload::Engine {
+    fn from(engine: Engine) -> windlass_core::workload::Engine {
+        match engine {
+            Engine::Hpa => windlass_core::workload::Engine::Hpa,
+            Engine::Direct => windlass_core::workload::Engine::Direct,
+        }
+    }
+}
+
 /// `windlass operator`.
 #[derive(Debug, Args)]
 pub(crate) struct Operator {
@@ -203,6 +229,16 @@ pub(crate) struct Operator {
     /// Port of the API server within a cluster
     #[arg(long, hide = true, env = "KUBERNETES_SERVICE_PORT", default_value_t = 443)]
     pub(crate) kubernetes_service_port: u16,
+    /// Who scales from 1 to N where an object's annotation windlass.dev/engine does not say: an HPA, or we ourselves by the
+    /// HPA's algorithm
+    #[arg(long, value_enum, default_value_t = Engine::Hpa)]
+    pub(crate) engine: Engine,
+    /// Direct engine: how far a metric may be off its target without an effect, as a ratio
+    #[arg(long, value_name = "RATIO", default_value_t = 0.1, value_parser = tolerance)]
+    pub(crate) direct_tolerance: f64,
+    /// Direct engine: stabilisation window of scaling down where the behaviour has none, in seconds
+    #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(..=3_600))]
+    pub(crate) direct_downscale_stabilization_s: u64,
     /// Let scalers reach loopback addresses (tests)
     #[arg(long, hide = true)]
     pub(crate) allow_loopback: bool,
@@ -263,8 +299,15 @@ impl Operator {
         format!("{}_{}", if pod.is_empty() { "windlass-operator" } else { &pod }, std::process::id())
     }
 
-    /// [`Operator::read_interval_s`] as a duration.
-    pub(crate) fn read_interval(&self) -> Duration {
-        Duration::from_secs(self.read_interval_s.max(1))
+    /// What the rules are tuned by.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            read_interval: Duration::from_secs(self.read_interval_s.max(1)),
+            direct: Flags {
+                tolerance: self.direct_tolerance,
+                scale_down_window: Duration::from_secs(self.direct_downscale_stabilization_s),
+            },
+            ..Settings::default()
+        }
     }
 }

@@ -27,7 +27,7 @@ use table::{Effect, Table};
 use target::Kinds;
 use tell::Told;
 use uses::{Claims, Users};
-use windlass_core::workload::Intake;
+use windlass_core::workload::{Engine, Intake};
 use windlass_core::{Fault, IntakeMsg, Msg, Text, Wall, WorkloadKey};
 
 /// Something happened.
@@ -86,6 +86,8 @@ pub(crate) struct IndexOptions {
     pub(crate) cluster_namespace: Text,
     /// Which authentications have to be bound to hosts.
     pub(crate) require_bound: RequireBound,
+    /// The engine of objects that name none.
+    pub(crate) engine: Engine,
 }
 
 impl IndexOptions {

@@ -1,6 +1,6 @@
 //! The direct engine: 1..N by the HPA controller's algorithm, on every sample.
 use super::{Because, Facts, Reading};
-use crate::algorithm::{self, Flags, Limit, Replicas, Rules};
+use crate::algorithm::{self, Limit, Replicas, Rules};
 use crate::failure::Reason;
 use crate::milli::Milli;
 use crate::sample::Known;
@@ -27,7 +27,7 @@ pub(super) fn recommend(facts: &Facts<'_>, memory: &mut algorithm::Memory) -> Op
         min: declared.bounds.min.max(1),
         max: declared.bounds.max,
         behavior: facts.behavior,
-        flags: Flags::default(),
+        flags: facts.flags,
     };
     let replicas = Replicas { spec: *spec, current: *current, ready: *ready };
     let verdict = algorithm::decide(&rules, &readings, replicas, memory, facts.now.mono);

@@ -89,6 +89,7 @@ fn decided(case: &Case) -> Decision {
         past_known: case.past_known,
         memory: &memory,
         behavior: None,
+        flags: algorithm::Flags::default(),
         now,
     })
 }

@@ -67,6 +67,7 @@ impl Tracked {
             past_known: self.local() || self.stored.record.is_some(),
             memory: &self.memory,
             behavior: self.hpa.as_ref().and_then(|shape| shape.as_ref()).and_then(|shape| shape.behavior.as_ref()),
+            flags: settings.direct,
             now,
         });
         let record = self.stored.record.as_ref();

@@ -15,7 +15,6 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options, RequireBound};
 use windlass_core::message::Msg;
-use windlass_core::settings::Settings;
 use windlass_core::{Board, Core, Now};
 use windlass_host::{Denial, Host};
 use windlass_pipeline::{Clock, Drive, Prepare};
@@ -91,7 +90,7 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = Arc::new(components::process_key()?);
     let stage = Prepare { scalers: host.clone(), key, components: host.version(), metrics: pipeline.clone() };
     tokio::spawn(windlass_pipeline::prepare(stage, intake, inbox.clone()));
-    let settings = Settings { read_interval: common.arguments.read_interval(), ..Settings::default() };
+    let settings = common.arguments.settings();
     let core = Core::new(settings, common.board.clone());
     let drive =
         Drive { core, clock: common.clock, poller: host.clone(), writer: cluster.writer.clone(), metrics: pipeline };
@@ -173,6 +172,7 @@ fn cluster_options(common: &Common) -> Options {
             crate::args::RequireBound::Cluster => RequireBound::Cluster,
             crate::args::RequireBound::All => RequireBound::All,
         },
+        engine: arguments.engine.into(),
         instance: arguments.instance(),
         ..Options::new(arguments.namespace.as_str())
     }
