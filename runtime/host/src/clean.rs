@@ -5,7 +5,9 @@ use windlass_core::query::{Problem, ResolvedTrigger};
 use windlass_core::scaler::Secrecy;
 
 /// Bytes of a message.
-const MOST: usize = 256;
+pub(crate) const MOST: usize = 256;
+/// Of what is longer, so many bytes are looked at.
+const MOST_LOOKED_AT: usize = 8 << 10;
 /// Problems of one trigger that are told.
 const MOST_PROBLEMS: usize = 16;
 /// Shorter secrets are not looked for: they would be found everywhere.
@@ -64,4 +66,14 @@ pub(crate) fn secrets<'a>(triggers: impl IntoIterator<Item = &'a ResolvedTrigger
     secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     secrets.dedup();
     secrets.into_iter().map(Secret::new).collect()
+}
+
+/// The beginning of a text that may be of any length: looking for secrets in all of it would take long. Ends between two words,
+/// so that no half of a secret stays.
+pub(crate) fn beginning(text: &str) -> &str {
+    if text.len() <= MOST_LOOKED_AT {
+        return text;
+    }
+    let cut = text.get(..text.floor_char_boundary(MOST_LOOKED_AT)).unwrap_or_default();
+    cut.rfind(|c: char| c.is_whitespace()).and_then(|at| cut.get(..at)).unwrap_or(cut)
 }

@@ -33,7 +33,7 @@ pub use budget::{Budget, NotAnOverride, Override};
 pub use compile::compile_child;
 pub use egress::{Egress, NotARange, Range};
 pub use error::HostError;
-pub use limits::Limits;
+pub use limits::{CompileLimits, Limit, Limits};
 pub use metrics::Metrics;
 
 use arc_swap::ArcSwap;
@@ -83,6 +83,9 @@ pub struct HostOptions {
     pub instances: u32,
 }
 
+/// Instances at the same time, unless it is said otherwise.
+pub const INSTANCES: u32 = 128;
+
 /// Plans that are remembered per component.
 const MOST_PLANS: usize = 20_000;
 /// How often idle connections are looked after.
@@ -129,6 +132,7 @@ impl Host {
             .enable_all()
             .build()
             .map_err(|error| HostError::Engine(error.to_string().into()))?;
+        let (limits, metrics) = (options.limits.clone(), options.metrics.clone());
         let dialer = Arc::new(Dialer { egress: options.egress, roots: Roots::load(&options.ca_dirs) });
         let shared = Arc::new(Shared {
             limits: options.limits,
@@ -160,7 +164,7 @@ impl Host {
         Ok(Host {
             linker: component::linker(&engine)?,
             caller: Arc::new(caller),
-            compiler: Compiler { program: options.compiler, cache },
+            compiler: Compiler::new(options.compiler, cache, limits, metrics),
             ready: ArcSwap::from_pointee(Registry::default()),
             plans: Arc::default(),
             loading: Mutex::default(),
@@ -177,6 +181,7 @@ impl Host {
     pub async fn load(&self, wasm: Vec<u8>) -> Result<Arc<Scaler>, HostError> {
         let most = self.caller.shared.limits.component_bytes;
         if wasm.len() > most {
+            self.caller.shared.metrics.hit(Limit::ComponentBytes);
             return Err(HostError::TooLarge { bytes: wasm.len(), most });
         }
         let digest = Digest(Sha256::digest(&wasm).into());
@@ -226,6 +231,7 @@ impl Host {
         let length = std::fs::metadata(file).map_err(told)?.len();
         let most = self.caller.shared.limits.component_bytes;
         if usize::try_from(length).map_or(true, |bytes| bytes > most) {
+            self.caller.shared.metrics.hit(Limit::ComponentBytes);
             return Err(HostError::TooLarge { bytes: usize::try_from(length).unwrap_or(usize::MAX), most });
         }
         self.load(std::fs::read(file).map_err(told)?).await

@@ -1,4 +1,8 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
+mod limits;
+
+pub(crate) use limits::{Compilation, Guests};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +29,10 @@ pub(crate) enum Command {
     Scaler(Scaler),
     /// Compile one component from standard input to standard output, under limits (used by the operator itself)
     #[command(hide = true)]
-    CompileComponent,
+    CompileComponent {
+        /// The limits, as the operator tells them to its child
+        limits: Vec<String>,
+    },
 }
 
 /// How to log.
@@ -75,6 +82,10 @@ pub(crate) struct Components {
     /// Compile components inside this process instead of in a limited child
     #[arg(long)]
     pub(crate) compile_in_process: bool,
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    #[command(flatten)]
+    pub(crate) compilation: Compilation,
     #[command(flatten)]
     pub(crate) sources: Sources,
 }

@@ -5,11 +5,8 @@ use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::resolve::ProcessKey;
-use windlass_host::{Budget, Egress, Host, HostOptions, Limits};
+use windlass_host::{Budget, Egress, Host, HostOptions};
 use windlass_pipeline::Clock;
-
-/// Guest instances at the same time.
-const INSTANCES: u32 = 128;
 
 /// Whom scalers may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +69,7 @@ pub(crate) fn host(
     let denied =
         components.deny_egress.iter().map(|range| range.parse().context("--deny-egress")).collect::<Result<_, _>>()?;
     let host = Host::new(HostOptions {
-        limits: Limits::default(),
+        limits: crate::limits::limits(&components.guests, &components.compilation),
         egress: Egress { allow_loopback: reach == Reach::Local, denied },
         budget: budget(&components.sources)?,
         ca_dirs: components.ca_dirs.clone(),
@@ -80,7 +77,7 @@ pub(crate) fn host(
         compiler: if components.compile_in_process { None } else { components.program() },
         clock: Arc::new(move || clock.now()),
         metrics: windlass_host::Metrics::new(registry),
-        instances: INSTANCES,
+        instances: components.guests.guest_instances,
     })?;
     Ok(host)
 }

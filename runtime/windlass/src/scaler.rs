@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use windlass_core::failure::Failure;
 use windlass_core::message::{Asked, Batch, BatchId, QueryId};
 use windlass_core::port::{Poller, Report, Scalers};
 use windlass_core::query::{Endpoint, Problem, QueryPlan, ResolvedTrigger};
@@ -252,6 +253,11 @@ impl Report for Kept {
         if let Ok(mut kept) = self.0.lock() {
             kept.get_or_insert(outcome);
         }
+    }
+
+    /// Nothing comes after it: without an outcome this is the one.
+    fn broke(&self, batch: BatchId, why: Failure) {
+        self.outcome(batch, QueryId { index: 0, generation: 0 }, Outcome::Failed(why));
     }
 }
 

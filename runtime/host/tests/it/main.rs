@@ -3,6 +3,7 @@
 mod c_guest;
 mod containment;
 mod egress;
+mod limits;
 mod loading;
 mod logs;
 mod neighbour;
