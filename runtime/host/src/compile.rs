@@ -124,7 +124,7 @@ impl Compiler {
 async fn here(engine: Engine, limits: &CompileLimits, wasm: Vec<u8>) -> Result<Vec<u8>, Uncompiled> {
     let compiling = tokio::task::spawn_blocking(move || engine.precompile_component(&wasm));
     let compiled = compiling.await.map_err(|error| Uncompiled::Failed(failed(error)))?;
-    fits(compiled.map_err(|error| Uncompiled::Failed(failed(error)))?, limits)
+    fits(compiled.map_err(|error| Uncompiled::Failed(failed(format!("{error:#}"))))?, limits)
 }
 
 fn fits(compiled: Vec<u8>, limits: &CompileLimits) -> Result<Vec<u8>, Uncompiled> {

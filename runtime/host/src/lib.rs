@@ -24,6 +24,7 @@ mod limits;
 mod meter;
 mod metrics;
 mod plan;
+mod shape;
 mod source;
 mod state;
 mod tcp;
@@ -189,6 +190,7 @@ impl Host {
             return Ok(ready.scaler.clone());
         }
         component::inspect(&wasm)?;
+        shape::check(&wasm, &self.caller.shared.limits, &self.caller.shared.metrics)?;
         let turn = self.turn(digest);
         let _turn = turn.lock().await;
         if let Some(ready) = self.ready.load().by_digest.get(&digest) {

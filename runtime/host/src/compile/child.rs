@@ -87,7 +87,8 @@ fn end(status: ExitStatus, errors: &[u8]) -> Uncompiled {
         }
         _ => {
             let told = errors.lines().last().unwrap_or_default();
-            let told = told.trim().trim_start_matches("error: ");
+            let told =
+                told.trim().trim_start_matches("error: ").trim_start_matches("the component cannot be compiled: ");
             Uncompiled::Failed(failed(if told.is_empty() { status.to_string() } else { format!("{told} ({status})") }))
         }
     }
@@ -132,7 +133,7 @@ pub fn compile_child(arguments: impl IntoIterator<Item = String>) -> Result<(), 
     confine(cpu_s, memory_bytes)?;
     let mut wasm = Vec::new();
     std::io::stdin().lock().read_to_end(&mut wasm).map_err(failed)?;
-    let compiled = engine.precompile_component(&wasm).map_err(failed)?;
+    let compiled = engine.precompile_component(&wasm).map_err(|error| failed(format!("{error:#}")))?;
     std::io::stdout().lock().write_all(&compiled).map_err(failed)
 }
 

@@ -52,6 +52,8 @@ pub enum Limit {
     Endpoints,
     /// Bytes of a component.
     ComponentBytes,
+    /// Instances and wiring that a component is put together of.
+    ComponentStructure,
     /// CPU time of a compilation.
     CompileCpu,
     /// Wall time of a compilation.
@@ -64,7 +66,7 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 27] = [
+    pub const ALL: [Limit; 28] = [
         Limit::Cpu,
         Limit::WallTime,
         Limit::Instances,
@@ -88,6 +90,7 @@ impl Limit {
         Limit::Metrics,
         Limit::Endpoints,
         Limit::ComponentBytes,
+        Limit::ComponentStructure,
         Limit::CompileCpu,
         Limit::CompileTime,
         Limit::CompileMemory,
@@ -120,6 +123,7 @@ impl Limit {
             Limit::Metrics => "metrics",
             Limit::Endpoints => "endpoints",
             Limit::ComponentBytes => "component-bytes",
+            Limit::ComponentStructure => "component-structure",
             Limit::CompileCpu => "compile-cpu",
             Limit::CompileTime => "compile-time",
             Limit::CompileMemory => "compile-memory",
@@ -156,7 +160,8 @@ impl Limit {
             | Limit::StateBytes
             | Limit::Values
             | Limit::Metrics
-            | Limit::Endpoints => return None,
+            | Limit::Endpoints
+            | Limit::ComponentStructure => return None,
         })
     }
 
@@ -189,6 +194,10 @@ impl Limit {
             Limit::Metrics => format!("1 to {}", limits.metrics),
             Limit::Endpoints => limits.endpoints.to_string(),
             Limit::ComponentBytes => bytes(limits.component_bytes),
+            Limit::ComponentStructure => {
+                let (instances, wiring) = (crate::shape::MOST_INSTANCES, bytes(crate::shape::MOST_WIRING));
+                format!("{instances} instances, {wiring} of types and wiring")
+            }
             Limit::CompileCpu => time(limits.compile.cpu),
             Limit::CompileTime => time(limits.compile.wall),
             Limit::CompileMemory => format!("{} of address space", bytes(limits.compile.memory_bytes)),
