@@ -118,7 +118,7 @@ fn told(host: &str, address: SocketAddr, error: &std::io::Error) -> String {
 
 /// A host as it is compared: without the brackets of an IPv6 address and a name's last dot, in lower case.
 pub(crate) fn canonical(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
+    host.trim_start_matches('[').trim_end_matches([']', '.']).to_ascii_lowercase()
 }
 
 /// An IPv4 address in IPv6 clothes is that IPv4 address.

@@ -19,6 +19,8 @@ mod credential;
 mod egress;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod http;
 mod limits;
 mod meter;

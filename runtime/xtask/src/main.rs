@@ -6,6 +6,7 @@ mod chart;
 mod cluster;
 mod codegen;
 mod demo;
+mod fuzz;
 mod scalers;
 mod source;
 mod test;
@@ -38,6 +39,8 @@ enum Task {
     Chart(chart::Args),
     /// Check the rules of the repository: dependency arrows, where things may be named
     Tidy(tidy::Args),
+    /// Run the fuzz targets for longer than the tests do
+    Fuzz(fuzz::Args),
     /// Benchmarks; one JSON line per figure with --output json
     Bench(bench::Args),
 }
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Task::Codegen(args) => codegen::run(args),
         Task::Chart(args) => chart::run(args),
         Task::Tidy(args) => tidy::run(args),
+        Task::Fuzz(args) => fuzz::run(args),
         Task::Bench(args) => bench::run(args),
     }
 }

@@ -139,3 +139,31 @@ fn new_key(path: &Path) -> std::io::Result<[u8; 32]> {
     std::fs::rename(&new, path)?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod fuzz {
+    use super::Cache;
+    use windlass_core::Digest;
+    use windlass_testkit::{Edits, mangled};
+
+    #[test]
+    fn cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let names = [(Digest([1; 32]), 1), (Digest([2; 32]), 1), (Digest([1; 32]), 2)];
+        let code: Vec<u8> = (0..2_000_u32).map(|n| (n % 251) as u8).collect();
+        let mut entries = Vec::new();
+        for (digest, compatibility) in names {
+            cache.write(digest, compatibility, &code).unwrap();
+            entries.push(std::fs::read(cache.path(digest, compatibility)).unwrap());
+        }
+        bolero::check!().with_type::<(Edits, u8)>().for_each(|(edits, name)| {
+            let (bytes, name) = (mangled(&entries, edits), usize::from(*name) % names.len());
+            let (digest, compatibility) = names[name];
+            let right = bytes == entries[name];
+            let kept = cache.verified(digest, compatibility, bytes, 1 << 20);
+            assert_eq!(kept.as_ref() == Some(&code), right);
+            assert_eq!(kept.is_some(), right);
+        });
+    }
+}
