@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod bombs;
 mod c_guest;
+mod cache;
 mod compile;
 mod containment;
 mod egress;
+mod fuzz;
 mod limits;
 mod loading;
 mod logs;
