@@ -28,21 +28,31 @@ impl std::fmt::Debug for Cache {
 }
 
 impl Cache {
-    /// Opens a folder, private to this user, and its key.
+    /// Opens a folder, private to this user, and its key. In a folder that is not ours, as a volume of a pod's, it is one inside.
     pub(crate) fn open(folder: &Path) -> Result<Cache, HostError> {
+        let mut folder = folder.to_path_buf();
         let told = |error: std::io::Error| HostError::File(format!("{}: {error}", folder.display()).into());
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(told)?;
-        if !ours(&std::fs::symlink_metadata(folder).map_err(told)?) {
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(told)?;
+        if !ours(&std::fs::symlink_metadata(&folder).map_err(told)?) {
+            folder.push(format!("compiled-{}", rustix::process::geteuid().as_raw()));
+        }
+        Cache::open_own(folder)
+    }
+
+    fn open_own(folder: PathBuf) -> Result<Cache, HostError> {
+        let told = |error: std::io::Error| HostError::File(format!("{}: {error}", folder.display()).into());
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(told)?;
+        if !ours(&std::fs::symlink_metadata(&folder).map_err(told)?) {
             let why = "belongs to another user, or is a link: give the cache a folder of its own";
             return Err(HostError::File(format!("{}: {why}", folder.display()).into()));
         }
-        std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(told)?;
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o700)).map_err(told)?;
         let path = folder.join("key");
         let key = match read_key(&path) {
             Some(key) => key,
             None => new_key(&path).map_err(told)?,
         };
-        Ok(Cache { folder: folder.to_path_buf(), key })
+        Ok(Cache { folder, key })
     }
 
     fn path(&self, digest: Digest, compatibility: u64) -> PathBuf {

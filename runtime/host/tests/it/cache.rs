@@ -104,31 +104,42 @@ async fn a_key_that_others_can_read_or_that_is_broken_is_replaced() {
     }
 }
 
+/// The folder of this user's inside one that is not his.
+fn inside(folder: &Path) -> PathBuf {
+    let ours = std::fs::metadata("/proc/self").unwrap().uid();
+    folder.join(format!("compiled-{ours}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_folder_that_is_not_ours_there_is_one_that_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link, other) = (folder.path().join("real"), folder.path().join("link"), folder.path().join("other"));
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    std::fs::create_dir(&other).unwrap();
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o777)).unwrap();
+    // Only root can give a folder away; a link can be made by everybody.
+    let given = std::os::unix::fs::chown(&other, Some(12_345), None).is_ok();
+    for cache in [Some(link), given.then_some(other)].into_iter().flatten() {
+        let good = Guest::new("good").component();
+        cached(&cache).load(good.clone()).await.unwrap();
+        assert_eq!((entries(&cache).len(), entries(&inside(&cache)).len()), (0, 1));
+        assert_eq!(std::fs::metadata(inside(&cache)).unwrap().mode() & 0o777, 0o700);
+        loading(&cache).load(good).await.unwrap();
+    }
+}
+
 #[test]
-fn a_folder_that_is_a_link_is_refused() {
+fn a_planted_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (real, link) = (folder.path().join("real"), folder.path().join("link"));
     std::fs::create_dir(&real).unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
-    refused(&link);
-}
-
-/// Only who may give a folder away can try it.
-#[test]
-fn a_folder_of_another_user_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let other = folder.path().join("other");
-    std::fs::create_dir(&other).unwrap();
-    if std::os::unix::fs::chown(&other, Some(12_345), None).is_ok() {
-        refused(&other);
-    }
-}
-
-fn refused(cache: &Path) {
+    std::os::unix::fs::symlink(&real, inside(&link)).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _within = runtime.enter();
     let mut options = crate::world::options();
-    options.cache = Some(cache.to_owned());
+    options.cache = Some(link);
     let error = Host::new(options).err().unwrap();
     assert!(matches!(&error, HostError::File(why) if why.contains("a folder of its own")), "{error}");
 }
