@@ -27,13 +27,17 @@ pub(crate) fn line(text: &str) -> String {
 
 /// A line without any of the secrets.
 pub(crate) fn message(text: &str, secrets: &[Secret]) -> String {
-    let mut text = text.to_owned();
+    // A second time as a line: what has become a space may have completed one.
+    line(&hidden(hidden(text.to_owned(), secrets).replace(char::is_control, " "), secrets))
+}
+
+fn hidden(mut text: String, secrets: &[Secret]) -> String {
     for secret in secrets.iter().map(Secret::expose) {
         if text.contains(secret) {
             text = text.replace(secret, "…");
         }
     }
-    line(&text)
+    text
 }
 
 /// Problems, as many as people read, without any of the secrets.

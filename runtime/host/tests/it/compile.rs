@@ -70,6 +70,32 @@ async fn bombs_pass_a_limit() {
     host.host.load(good()).await.unwrap();
 }
 
+/// Where one of them is plenty, it is the other that counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn cpu_time_and_memory_are_limited_each_by_itself() {
+    let plenty = CompileLimits {
+        cpu: Duration::from_secs(600),
+        wall: Duration::from_secs(600),
+        memory_bytes: 8 << 30,
+        ..LIMITS
+    };
+    let short_of_time = CompileLimits { cpu: Duration::from_secs(1), ..plenty };
+    let short_of_memory = CompileLimits { memory_bytes: 600 << 20, ..plenty };
+    for (limits, bomb, limit) in [
+        (short_of_time, bombs::nesting(60_000), Limit::CompileCpu),
+        (short_of_memory, bombs::jumps(1_000, 20), Limit::CompileMemory),
+    ] {
+        let host = counted(|options| {
+            by(CHILD)(options);
+            options.limits.compile = limits;
+        });
+        let error = host.host.load(bomb).await.unwrap_err();
+        let told = limit.told(&Limits { compile: limits, ..Limits::default() });
+        assert!(error.to_string().contains(&told), "{error} lacks {told}");
+        host.assert_hits(&[(limit, 1)]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn structures_that_explode_are_refused_before_they_are_compiled() {
     let host = counted(by("/nonexistent/compiler"));
@@ -337,13 +363,18 @@ async fn handles_to_own_resources_are_limited() {
         (core func $new (canon resource.new $r))
         (core module $m
           (import "" "new" (func $new (param i32) (result i32)))
-          (func $start (loop $more (drop (call $new (i32.const 1))) (br $more)))
+          (func $start (local $n i32)
+            (loop $more
+              (drop (call $new (i32.const 1)))
+              (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 200)))))
           (start $start))
         (core instance (instantiate $m (with "" (instance (export "new" (func $new)))))))"#;
     let host = counted(|options| options.limits.resources = 100);
     let error = host.host.load(bombs::containing("hoards", hoard)).await.unwrap_err();
     assert!(error.to_string().contains("limit resources: 100; --guest-resources raises it"), "{error}");
     host.assert_hits(&[(Limit::Resources, 1)]);
+    let host = counted(|options| options.limits.resources = 300);
+    host.host.load(bombs::containing("hoards", hoard)).await.unwrap();
 }
 
 /// Memories that several threads share would grow past the limiter; there are none.
