@@ -323,8 +323,7 @@ async fn sent_bytes_over_tcp() {
     let write = "(call $tcp_open (i32.const 0) (i32.const 0) (i32.const 192))
         (local.set $p (i32.load (i32.const 200)))
         (loop $again (call $tcp_write (local.get $p) (i32.const 0) (i32.const 60000) (i32.const 192)) (br $again))";
-    let mut limits = Limits::default();
-    limits.sent_bytes = 100_000;
+    let limits = Limits { sent_bytes: 100_000, ..Limits::default() };
     let trial = Trial::new(&ending("writes", write), |options| options.limits = limits.clone()).await.with(&source);
     ends_in(trial, &limits, Limit::SentBytes).await;
 }
@@ -385,8 +384,7 @@ async fn received_bytes_over_http() {
     let ask = |query| Ask { query, target: "/".into(), ..Ask::default() };
     let (one, other) = (guest.requests(&[ask(0)]), guest.requests(&[ask(1)]));
     guest.poll = format!("(call $ask {one}) (call $ask {other})");
-    let mut limits = Limits::default();
-    limits.received_bytes = 99_999;
+    let limits = Limits { received_bytes: 99_999, ..Limits::default() };
     let trial = Trial::new(&guest, |options| options.limits = limits.clone()).await.with(&source);
     let end = trial.poll(2).await;
     assert_eq!(number(end.outcomes[0].as_ref()), 200.0);
@@ -404,8 +402,7 @@ async fn received_bytes_over_tcp() {
           (call $tcp_write (local.get $p) (i32.const 0) (i32.const 8) (i32.const 192))
           (call $tcp_read (local.get $p) (i32.const 4096) (i32.const 60000) (i32.const 192))
           (br $again))";
-    let mut limits = Limits::default();
-    limits.received_bytes = 5_000;
+    let limits = Limits { received_bytes: 5_000, ..Limits::default() };
     let trial = Trial::new(&ending("reads", read), |options| options.limits = limits.clone()).await.with(&source);
     ends_in(trial, &limits, Limit::ReceivedBytes).await;
 }
@@ -417,8 +414,7 @@ async fn connections() {
         (call $tcp_open (i32.const 0) (i32.const 0) (i32.const 192))
         (call $tcp_drop (i32.load (i32.const 200)))
         (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5))))";
-    let mut limits = Limits::default();
-    limits.connections = 4;
+    let limits = Limits { connections: 4, ..Limits::default() };
     let trial = Trial::new(&ending("opens", open), |options| options.limits = limits.clone()).await.with(&source);
     ends_in(trial, &limits, Limit::Connections).await;
     let trial = Trial::new(&ending("opens", open), |options| options.limits.connections = 5).await.with(&source);
