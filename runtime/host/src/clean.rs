@@ -7,7 +7,9 @@ use windlass_core::scaler::{Parameter, Secrecy};
 use windlass_core::{Secret, Text};
 
 /// Bytes of a message.
-const MOST: usize = 256;
+pub(crate) const MOST: usize = 256;
+/// Of what is longer, so many bytes are looked at.
+const MOST_LOOKED_AT: usize = 8 << 10;
 /// Problems of one trigger that are told.
 const MOST_PROBLEMS: usize = 16;
 /// Shorter secrets are not looked for: they would be found everywhere.
@@ -37,7 +39,11 @@ pub(crate) struct Secrets {
 
 /// A line without any of the secrets.
 pub(crate) fn message(text: &str, secrets: &Secrets) -> String {
-    let mut text = text.to_owned();
+    // A second time as a line: what has become a space may have completed one.
+    line(&hidden(hidden(text.to_owned(), secrets).replace(char::is_control, " "), secrets))
+}
+
+fn hidden(mut text: String, secrets: &Secrets) -> String {
     for secret in secrets.plain.iter().map(Secret::expose) {
         if text.contains(secret) {
             text = text.replace(secret, HIDDEN);
@@ -49,7 +55,7 @@ pub(crate) fn message(text: &str, secrets: &Secrets) -> String {
             text.replace_range(start..end, HIDDEN);
         }
     }
-    line(&text)
+    text
 }
 
 /// All of the base64 text that has a secret in it: with a password it gives away the name before it too.
@@ -216,4 +222,14 @@ mod tests {
         let form = STANDARD.encode("reader:p@ss");
         assert_eq!(message(&form, &secrets), "…");
     }
+}
+
+/// The beginning of a text that may be of any length: looking for secrets in all of it would take long. Ends between two words,
+/// so that no half of a secret stays.
+pub(crate) fn beginning(text: &str) -> &str {
+    if text.len() <= MOST_LOOKED_AT {
+        return text;
+    }
+    let cut = text.get(..text.floor_char_boundary(MOST_LOOKED_AT)).unwrap_or_default();
+    cut.rfind(|c: char| c.is_whitespace()).and_then(|at| cut.get(..at)).unwrap_or(cut)
 }

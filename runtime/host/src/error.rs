@@ -11,7 +11,7 @@ pub enum HostError {
     #[error("{0}")]
     File(Text),
     /// Larger than allowed.
-    #[error("the component has {bytes} bytes; at most {most} are taken")]
+    #[error("the component has {bytes} bytes (limit component-bytes: {most}; --component-max-mib raises it)")]
     TooLarge {
         /// Its size.
         bytes: usize,

@@ -19,12 +19,15 @@ mod credential;
 mod egress;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod http;
 mod limits;
 mod meter;
 mod metrics;
 mod outline;
 mod plan;
+mod shape;
 mod source;
 mod state;
 mod tcp;
@@ -36,7 +39,7 @@ pub use compile::compile_child;
 pub use credential::value as credential_value;
 pub use egress::{Denial, Egress, NotARange, Range, Resolver, Rule, SystemResolver};
 pub use error::HostError;
-pub use limits::Limits;
+pub use limits::{CompileLimits, Limit, Limits};
 pub use metrics::Metrics;
 pub use outline::Outline;
 pub use traffic::Spent;
@@ -87,6 +90,9 @@ pub struct HostOptions {
     /// Instances at the same time.
     pub instances: u32,
 }
+
+/// Instances at the same time, unless it is said otherwise.
+pub const INSTANCES: u32 = 128;
 
 /// Plans that are remembered per component.
 const MOST_PLANS: usize = 20_000;
@@ -149,6 +155,7 @@ impl Host {
             .enable_all()
             .build()
             .map_err(|error| HostError::Engine(error.to_string().into()))?;
+        let (limits, metrics) = (options.limits.clone(), options.metrics.clone());
         let dialer = Arc::new(Dialer {
             egress: options.egress,
             roots: Roots::load(&options.ca_dirs),
@@ -184,7 +191,7 @@ impl Host {
         Ok(Host {
             linker: component::linker(&engine)?,
             caller: Arc::new(caller),
-            compiler: Compiler { program: options.compiler, cache },
+            compiler: Compiler::new(options.compiler, cache, limits, metrics),
             ready: ArcSwap::from_pointee(Registry::default()),
             plans: Arc::default(),
             loading: Mutex::default(),
@@ -206,6 +213,7 @@ impl Host {
     async fn admit(&self, wasm: Vec<u8>, settled: &[Digest]) -> Result<Arc<Scaler>, HostError> {
         let most = self.caller.shared.limits.component_bytes;
         if wasm.len() > most {
+            self.caller.shared.metrics.hit(Limit::ComponentBytes);
             return Err(HostError::TooLarge { bytes: wasm.len(), most });
         }
         let digest = Digest(Sha256::digest(&wasm).into());
@@ -213,6 +221,7 @@ impl Host {
             return Ok(ready.scaler.clone());
         }
         component::inspect(&wasm)?;
+        shape::check(&wasm, &self.caller.shared.limits, &self.caller.shared.metrics)?;
         let turn = self.turn(digest);
         let _turn = turn.lock().await;
         if let Some(ready) = self.ready.load().by_digest.get(&digest) {
@@ -264,6 +273,7 @@ impl Host {
         let length = std::fs::metadata(file).map_err(told)?.len();
         let most = self.caller.shared.limits.component_bytes;
         if usize::try_from(length).map_or(true, |bytes| bytes > most) {
+            self.caller.shared.metrics.hit(Limit::ComponentBytes);
             return Err(HostError::TooLarge { bytes: usize::try_from(length).unwrap_or(usize::MAX), most });
         }
         std::fs::read(file).map_err(told)

@@ -3,12 +3,14 @@ mod grant;
 
 pub(crate) use grant::UNPRIVILEGED;
 
-use crate::Limits;
+use crate::limits::{Hits, Limit, Limits};
 use std::collections::BTreeSet;
 use windlass_core::MetricName;
 use windlass_core::query::{Endpoint, MetricSpec, Problem, QueryPlan, ResolvedTrigger};
 use windlass_core::scaler::Scaler;
 
+/// Bytes of a group, and of each name in an endpoint: the host keeps them.
+const MOST_TEXT: usize = 1_024;
 /// Bytes of a metric's name.
 const MOST_NAME: usize = 253;
 
@@ -18,23 +20,29 @@ pub(crate) fn check(
     trigger: &ResolvedTrigger,
     scaler: &Scaler,
     limits: &Limits,
+    hits: &Hits,
 ) -> Result<QueryPlan, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut wrong = |parameter: Option<&str>, message: String| {
         problems.push(Problem { parameter: parameter.map(Into::into), message: message.into() });
     };
     if let Some(message) = plan.metrics.as_ref().and_then(|metrics| metrics_wrong(metrics, limits)) {
+        hits.hit(Limit::Metrics);
         wrong(None, message);
     }
     if plan.endpoints.len() > limits.endpoints {
-        wrong(
-            None,
-            format!(
-                "the component planned {} endpoints; at most {} are allowed",
-                plan.endpoints.len(),
-                limits.endpoints
-            ),
-        );
+        hits.hit(Limit::Endpoints);
+        let told = Limit::Endpoints.told(limits);
+        // None of them is looked at: there may be a hundred thousand.
+        return Err(vec![Problem {
+            parameter: None,
+            message: format!("the component planned {} endpoints ({told})", plan.endpoints.len()).into(),
+        }]);
+    }
+    if plan.group.len() > MOST_TEXT || plan.endpoints.iter().any(|endpoint| longest(endpoint) > MOST_TEXT) {
+        hits.hit(Limit::Endpoints);
+        let message = format!("the component planned a group or an endpoint's name of more than {MOST_TEXT} bytes");
+        return Err(vec![Problem { parameter: None, message: message.into() }]);
     }
     for endpoint in &plan.endpoints {
         if let Some(message) = refusal(endpoint, trigger, scaler) {
@@ -42,6 +50,14 @@ pub(crate) fn check(
         }
     }
     if problems.is_empty() { Ok(plan) } else { Err(problems) }
+}
+
+/// Bytes of the longest name in an endpoint.
+fn longest(endpoint: &Endpoint) -> usize {
+    let tls = endpoint.tls.iter();
+    let names = tls.flat_map(|tls| [&tls.server_name, &tls.ca, &tls.certificate, &tls.key, &tls.key_password]);
+    let names = names.chain([&endpoint.parameter]).flatten();
+    names.chain([&endpoint.host]).map(|name| name.len()).max().unwrap_or_default()
 }
 
 /// What is wrong with metrics that a component planned or discovered.

@@ -4,7 +4,7 @@ use crate::budget::Budgets;
 use crate::clean::Secrets;
 use crate::egress::canonical;
 use crate::http::Http;
-use crate::limits::{Growth, Limits};
+use crate::limits::{Growth, Hits, Limit, Limits};
 use crate::meter::Meter;
 use crate::plan::UNPRIVILEGED;
 use crate::tcp::Tcp;
@@ -46,18 +46,20 @@ pub(crate) struct Poll {
 pub(crate) struct State {
     pub(crate) shared: Arc<Shared>,
     pub(crate) growth: Growth,
+    pub(crate) hits: Arc<Hits>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) table: ResourceTable,
     pub(crate) poll: Option<Poll>,
     pub(crate) requests_left: u32,
     pub(crate) connections_left: u32,
     pub(crate) in_flight: Arc<tokio::sync::Semaphore>,
+    sent_left: usize,
+    received_left: usize,
+    log_lines_left: u32,
     log_left: usize,
 }
 
-/// Peers that one query may learn in one call.
-const MOST_LEARNED: usize = 64;
-/// Bytes of randomness in one call.
+/// Bytes of randomness in one answer.
 const MOST_RANDOM: u32 = 1024;
 
 impl Poll {
@@ -73,15 +75,20 @@ impl Poll {
 impl State {
     pub(crate) fn new(shared: Arc<Shared>, poll: Option<(Batch, Arc<dyn Report>, Instant)>) -> State {
         let limits = &shared.limits;
+        let hits = Arc::new(Hits::new(shared.metrics.clone()));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         State {
-            growth: Growth::new(limits),
+            growth: Growth::new(limits, hits.clone()),
+            hits,
             meter: Arc::default(),
             table,
             requests_left: limits.requests,
             connections_left: limits.connections,
             in_flight: Arc::new(tokio::sync::Semaphore::new(limits.in_flight)),
+            sent_left: limits.sent_bytes,
+            received_left: limits.received_bytes,
+            log_lines_left: limits.log_lines,
             log_left: limits.log_bytes,
             poll: poll.map(|(batch, report, deadline)| Poll {
                 answered: vec![false; batch.queries.len()],
@@ -130,6 +137,25 @@ impl State {
         }
     }
 
+    /// What a host call is told that hits a limit.
+    pub(crate) fn refuse(&self, kind: FailureKind, what: &str, limit: Limit) -> Failure {
+        self.hits.hit(limit);
+        Failure::new(kind, format!("{what} ({})", limit.told(&self.shared.limits)))
+    }
+
+    /// Counts what goes out. The error ends the call.
+    pub(crate) fn send(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.sent_left = self.sent_left.checked_sub(bytes).ok_or_else(|| self.hits.passed(Limit::SentBytes))?;
+        Ok(())
+    }
+
+    /// Counts what comes in. The error ends the call.
+    pub(crate) fn receive(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.received_left =
+            self.received_left.checked_sub(bytes).ok_or_else(|| self.hits.passed(Limit::ReceivedBytes))?;
+        Ok(())
+    }
+
     /// How much time a host call has.
     pub(crate) fn time_left(&self) -> Duration {
         self.poll.as_ref().map_or(Duration::ZERO, |poll| poll.deadline.saturating_duration_since(Instant::now()))
@@ -144,7 +170,7 @@ impl types::Host for State {}
 
 impl report::Host for State {
     async fn put(&mut self, query: u32, outcome: types::Outcome) -> wasmtime::Result<()> {
-        let shared = self.shared.clone();
+        let (shared, hits) = (self.shared.clone(), self.hits.clone());
         let poll = self.polling_mut()?;
         // The first outcome counts; one for a query that was not asked is nobody's.
         let (Some(asked), Some(answered)) =
@@ -154,7 +180,7 @@ impl report::Host for State {
         };
         if !std::mem::replace(answered, true) {
             let secrets = poll.secrets.get_or_init(|| secrets(&poll.batch));
-            let outcome = abi::outcome(outcome, asked, secrets, (shared.clock)(), &shared.limits);
+            let outcome = abi::outcome(outcome, asked, secrets, (shared.clock)(), &shared.limits, &hits);
             poll.report.outcome(poll.batch.id, asked.id, outcome);
         }
         Ok(())
@@ -181,6 +207,7 @@ impl network::Host for State {
             return refusal(format!("port {port} of {} is a system service's, no peer's", crate::clean::line(&host)));
         }
         let peer = Endpoint { host: host.into(), port, ..endpoint };
+        let (most, hits, told) = (self.shared.limits.peers, self.hits.clone(), Limit::Peers.told(&self.shared.limits));
         let poll = self.polling_mut()?;
         if let Err(failure) = poll.permits(&peer) {
             return Ok(Err(abi::told(&failure)));
@@ -190,8 +217,9 @@ impl network::Host for State {
             return refusal("the component named a query that is not in its batch".to_owned());
         };
         let place = learned.iter().position(|known| *known == peer).unwrap_or(learned.len());
-        if place == MOST_LEARNED {
-            return refusal(format!("more than {MOST_LEARNED} peers"));
+        if place >= most && place == learned.len() {
+            hits.hit(Limit::Peers);
+            return refusal(format!("the query has too many peers ({told})"));
         }
         if place == learned.len() {
             learned.push(peer);
@@ -253,12 +281,31 @@ impl random::Host for State {
 
 impl log::Host for State {
     async fn write(&mut self, level: log::Level, query: Option<u32>, message: String) -> wasmtime::Result<()> {
-        let Some(left) = self.log_left.checked_sub(message.len().max(64)) else { return Ok(()) };
-        self.log_left = left;
+        let poll = self.polling()?;
+        let (component, namespace) = (poll.batch.component, &poll.batch.domain);
+        let left = match (self.log_lines_left.checked_sub(1), self.log_left.checked_sub(message.len().max(64))) {
+            (Some(lines), Some(bytes)) => Ok((lines, bytes)),
+            (None, _) => Err(Limit::LogLines),
+            (_, None) => Err(Limit::LogBytes),
+        };
+        let (lines, bytes) = match left {
+            Ok(left) => left,
+            Err(limit) => {
+                if self.hits.hit(limit) {
+                    let told = limit.told(&self.shared.limits);
+                    tracing::warn!(%component, %namespace, "further log lines of this call are left out ({told})");
+                }
+                return Ok(());
+            }
+        };
+        if message.len() > crate::clean::MOST {
+            self.hits.hit(Limit::MessageBytes);
+        }
+        (self.log_lines_left, self.log_left) = (lines, bytes);
         let poll = self.polling()?;
         let asked = query.and_then(|query| poll.batch.queries.get(query as usize));
         let secrets = poll.secrets.get_or_init(|| secrets(&poll.batch));
-        let message = crate::clean::message(&message, secrets);
+        let message = crate::clean::message(crate::clean::beginning(&message), secrets);
         let (component, namespace) = (poll.batch.component, &poll.batch.domain);
         let kind = asked.map_or("", |asked| &*asked.question.trigger.kind);
         match level {

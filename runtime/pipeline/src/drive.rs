@@ -2,9 +2,10 @@
 //! of their own, and their outcomes come back as messages.
 use crate::clock::Clock;
 use crate::metrics::{Metrics, OutcomeLabel};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use windlass_core::failure::Failure;
 use windlass_core::message::{Batch, BatchId, Msg, Out, QueryId};
 use windlass_core::port::{Poller, Report, Writer};
 use windlass_core::sample::Outcome;
@@ -169,11 +170,19 @@ impl Driver {
 }
 
 /// Collects outcomes without blocking the guest: a batch has at most 64 queries, and only the first outcome of each counts.
-struct Collector(mpsc::UnboundedSender<(QueryId, Outcome)>);
+struct Collector {
+    outcomes: mpsc::UnboundedSender<(QueryId, Outcome)>,
+    /// Why the batch did not end well.
+    why: Arc<OnceLock<Failure>>,
+}
 
 impl Report for Collector {
     fn outcome(&self, _batch: BatchId, query: QueryId, outcome: Outcome) {
-        let _ = self.0.send((query, outcome));
+        let _ = self.outcomes.send((query, outcome));
+    }
+
+    fn broke(&self, _batch: BatchId, why: Failure) {
+        let _ = self.why.set(why);
     }
 }
 
@@ -181,8 +190,10 @@ impl Report for Collector {
 async fn run_batch(poller: Arc<dyn Poller>, batch: Batch, inbox: mpsc::Sender<Msg>) {
     let id = batch.id;
     let limit = batch.budget + GRACE;
-    let (collector, mut outcomes) = mpsc::unbounded_channel();
-    let poll = tokio::time::timeout(limit, poller.poll(batch, Arc::new(Collector(collector))));
+    let (tell, mut outcomes) = mpsc::unbounded_channel();
+    let why = Arc::new(OnceLock::new());
+    let collector = Arc::new(Collector { outcomes: tell, why: why.clone() });
+    let poll = tokio::time::timeout(limit, poller.poll(batch, collector));
     tokio::pin!(poll);
     let mut ready = Vec::new();
     let mut polling = true;
@@ -210,6 +221,9 @@ async fn run_batch(poller: Arc<dyn Poller>, batch: Batch, inbox: mpsc::Sender<Ms
     }
     if !ready.is_empty() {
         let _ = inbox.send(Msg::Outcomes(id, ready)).await;
+    }
+    if let Some(why) = why.get() {
+        let _ = inbox.send(Msg::BatchBroke(id, why.clone())).await;
     }
     let _ = inbox.send(Msg::BatchEnded(id)).await;
 }

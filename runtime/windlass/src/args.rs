@@ -1,7 +1,9 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
+mod limits;
 mod registry;
 mod scaler;
 
+pub(crate) use limits::{Compilation, Guests};
 pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent};
 pub(crate) use scaler::{Build, Inspect, New, Poll, Scaler, Test, Try};
 
@@ -34,7 +36,10 @@ pub(crate) enum Command {
     Scaler(Scaler),
     /// Compile one component from standard input to standard output, under limits (used by the operator itself)
     #[command(hide = true)]
-    CompileComponent,
+    CompileComponent {
+        /// The limits, as the operator tells them to its child
+        limits: Vec<String>,
+    },
 }
 
 /// How to log.
@@ -98,6 +103,10 @@ pub(crate) struct Components {
     /// Compile components inside this process instead of in a limited child
     #[arg(long)]
     pub(crate) compile_in_process: bool,
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    #[command(flatten)]
+    pub(crate) compilation: Compilation,
     #[command(flatten)]
     pub(crate) sources: Sources,
 }

@@ -5,11 +5,8 @@ use anyhow::{Context, bail};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use windlass_core::resolve::ProcessKey;
-use windlass_host::{Denial, Egress, Host, HostOptions, Limits};
+use windlass_host::{Denial, Egress, Host, HostOptions};
 use windlass_pipeline::Clock;
-
-/// Guest instances at the same time.
-const INSTANCES: u32 = 128;
 
 /// Whom scalers may reach.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +58,7 @@ pub(crate) fn host(
 ) -> anyhow::Result<Arc<Host>> {
     let (budgets, budget) = Budgets::new(&components.sources, registry)?;
     let host = Arc::new(Host::new(HostOptions {
-        limits: Limits::default(),
+        limits: crate::limits::limits(&components.guests, &components.compilation),
         egress: egress(components, reach)?,
         budget,
         ca_dirs: components.ca_dirs.clone(),
@@ -69,7 +66,7 @@ pub(crate) fn host(
         compiler: if components.compile_in_process { None } else { components.program() },
         clock: Arc::new(move || clock.now()),
         metrics: windlass_host::Metrics::new(registry),
-        instances: INSTANCES,
+        instances: components.guests.guest_instances,
     })?);
     budgets.follow(&host);
     Ok(host)

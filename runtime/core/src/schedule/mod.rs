@@ -39,6 +39,8 @@ struct Flight {
     queries: Vec<QueryId>,
     unreported: usize,
     deadline: Mono,
+    /// Why it ended before its time.
+    why: Option<Failure>,
 }
 
 /// All questions, their places and due times.
@@ -215,7 +217,7 @@ impl Schedule {
         let lane = asked.first().map(|first| lane::LaneKey::of(&first.question));
         let (component, domain) = lane.map_or((crate::key::Digest([0; 32]), "".into()), |l| (l.component, l.domain));
         let deadline = now.mono + shortest + GRACE;
-        self.flights.insert(id, Flight { unreported: queries.len(), queries, deadline });
+        self.flights.insert(id, Flight { unreported: queries.len(), queries, deadline, why: None });
         Batch { id, component, domain, queries: asked, now: now.wall, budget: shortest }
     }
 
@@ -281,6 +283,13 @@ impl Schedule {
         }
     }
 
+    /// A batch is about to end before its time.
+    pub(crate) fn broke(&mut self, batch: BatchId, why: Failure) {
+        if let Some(flight) = self.flights.get_mut(&batch) {
+            flight.why = Some(why);
+        }
+    }
+
     /// A batch has ended: its queries without an outcome have failed, and are asked alone next time. Returns them.
     pub(crate) fn ended(&mut self, batch: BatchId, now: Now) -> Vec<QueryId> {
         let Some(flight) = self.flights.remove(&batch) else { return Vec::new() };
@@ -288,13 +297,13 @@ impl Schedule {
         let mut unreported = flight.queries;
         unreported.retain(|id| self.get(*id).is_some_and(|poll| poll.asked == Some(batch)));
         for id in &unreported {
-            self.lost(*id, alone, now);
+            self.lost(*id, alone, flight.why.clone(), now);
         }
         unreported
     }
 
     /// A query about which its batch said nothing.
-    fn lost(&mut self, id: QueryId, alone: bool, now: Now) {
+    fn lost(&mut self, id: QueryId, alone: bool, why: Option<Failure>, now: Now) {
         let Some(poll) = self.get_mut(id) else { return };
         poll.asked = None;
         let first = poll.trouble.alone == 0;
@@ -303,7 +312,8 @@ impl Schedule {
         if alone {
             self.wards.fell(&question, first, asked, period, now.mono, &self.settings);
         }
-        self.failed(id, Failure::new(FailureKind::Internal, "the scaler gave no answer"), now);
+        let silent = || Failure::new(FailureKind::Internal, "the scaler gave no answer");
+        self.failed(id, why.unwrap_or_else(silent), now);
     }
 }
 

@@ -50,7 +50,8 @@ fn tls(verify: bool) -> Option<Tls> {
 fn wrong(port: u16, tls: Option<Tls>, trigger: &ResolvedTrigger, scaler: &Scaler) -> Option<String> {
     let endpoint = Endpoint { parameter: Some("server".into()), host: "h.example".into(), port, tls };
     let plan = QueryPlan { metrics: None, endpoints: vec![endpoint], group: "".into(), requests: 1 };
-    check(plan, trigger, scaler, &Limits::default()).err().map(|problems| problems[0].message.to_string())
+    let hits = Hits::new(crate::Metrics::new(&mut prometheus_client::registry::Registry::default()));
+    check(plan, trigger, scaler, &Limits::default(), &hits).err().map(|problems| problems[0].message.to_string())
 }
 
 #[test]

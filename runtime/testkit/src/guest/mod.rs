@@ -74,6 +74,8 @@ pub struct Guest {
     pub metrics: Option<Vec<(String, f64, f64)>>,
     /// Parameter, host and port of the endpoints that it plans.
     pub endpoints: Vec<(Option<String>, String, u16)>,
+    /// The group that it plans.
+    pub group: String,
     /// Parameter and message of the problems that it finds instead.
     pub problems: Vec<(Option<String>, String)>,
     /// Instructions before it describes itself.
@@ -100,6 +102,7 @@ impl Guest {
             needs: Vec::new(),
             metrics: Some(vec![("value".to_owned(), 1.0, 0.0)]),
             endpoints: Vec::new(),
+            group: String::new(),
             problems: Vec::new(),
             describe: String::new(),
             configure: String::new(),
@@ -250,7 +253,7 @@ impl Guest {
             endpoints.push(record.pad(4).byte(0).record(&tls, 4));
         }
         let endpoints = arena.list(endpoints);
-        let group = arena.text("");
+        let group = arena.text(&self.group);
         let record = Record::default().byte(0).pad(4).byte(u8::from(self.metrics.is_none()));
         record.slice(metrics).slice(endpoints).slice(group).word(1)
     }
