@@ -2,6 +2,7 @@
 use super::Facts;
 use crate::failure::{Failure, Fault};
 use crate::milli::Milli;
+use crate::quarantine::Quarantine;
 use crate::sample::Sample;
 use crate::workload::Metric;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub enum Reading<'a> {
         failure: Option<&'a Failure>,
         /// It is not as good as new, and not for a single failed poll.
         failing: bool,
+        /// It is put aside.
+        quarantine: Option<&'a Quarantine>,
     },
     /// There was a value, or never one, and there is none that may be used.
     Unknown {
@@ -30,6 +33,8 @@ pub enum Reading<'a> {
         failure: Option<&'a Failure>,
         /// Not for a single failed poll.
         failing: bool,
+        /// It is put aside.
+        quarantine: Option<&'a Quarantine>,
     },
     /// `cpu` and `memory`: the HPA's own.
     Resource,
@@ -72,6 +77,14 @@ impl<'a> Reading<'a> {
     /// it changes what is served and decided, but is not written anywhere.
     pub fn failing(&self) -> bool {
         matches!(self, Reading::Unknown { failing: true, .. } | Reading::Known { failing: true, .. })
+    }
+
+    /// How it is put aside, since its component breaks down of it.
+    pub fn quarantine(&self) -> Option<&'a Quarantine> {
+        match self {
+            Reading::Known { quarantine, .. } | Reading::Unknown { quarantine, .. } => *quarantine,
+            _ => None,
+        }
     }
 
     /// How its last poll failed.
