@@ -29,9 +29,9 @@ async fn running() -> Result<&'static Running> {
     let start = || async {
         let control_plane = shared::control_plane().await?;
         let installed = install(control_plane).await?;
-        // The HPA controller of tests reads every second.
-        let options =
-            OperatorOptions { arguments: vec!["--read-interval-s=1".to_owned()], ..OperatorOptions::default() };
+        // The HPA controller of tests reads every second, and scales down after five.
+        let arguments = ["--read-interval-s=1", "--direct-downscale-stabilization-s=5"].map(str::to_owned).to_vec();
+        let options = OperatorOptions { arguments, ..OperatorOptions::default() };
         let operator = Operator::start(control_plane, &installed, options).await?;
         wait_for_metrics_api(control_plane).await?;
         anyhow::Ok(Running { control_plane, installed, operator: Arc::new(RwLock::new(operator)) })
