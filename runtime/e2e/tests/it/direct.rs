@@ -270,8 +270,13 @@ async fn changing_the_engine_moves_nothing() -> Result<()> {
             assert_eq!(windlass.writes(mark).await?, []);
         }
         windlass.edit("web", engine(Value::Null)).await?;
-        windlass.wait_hpa("keda-hpa-web").await?;
-        windlass.wait_condition("web", "HPAActive", "True", "HPAActive").await?;
+        until("the HPA scales", LIMIT, || async {
+            let hpa = windlass.wait_hpa("keda-hpa-web").await?;
+            let conditions = hpa.status.and_then(|status| status.conditions).unwrap_or_default();
+            let scales = conditions.iter().any(|found| found.type_ == "ScalingActive" && found.status == "True");
+            Ok(scales.then_some(()))
+        })
+        .await?;
         holds(3, 6, || windlass.replicas("web")).await?;
     }
     let curve = curves.of("web")?;
