@@ -116,7 +116,8 @@ impl Tracked {
         self.workload.as_ref().map_or(&[], |workload| &workload.triggers)
     }
 
-    /// What pods use was read, or could not be. A value stays for as long as it may be used.
+    /// What pods use was read, or could not be: then it is unknown at once, as to the HPA controller. That only holds what
+    /// there is.
     pub(crate) fn see_use(&mut self, found: Vec<(u16, Result<algorithm::Resource, Failure>)>, now: Mono) {
         for (index, found) in found {
             let used =
@@ -124,7 +125,7 @@ impl Tracked {
             match found {
                 Ok(known) => *used = Used { known: Some(known), failure: None, at: now, failing_since: None },
                 Err(failure) => {
-                    used.failure = Some(failure);
+                    (used.known, used.failure) = (None, Some(failure));
                     used.failing_since.get_or_insert(now);
                 }
             }

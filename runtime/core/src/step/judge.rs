@@ -11,7 +11,7 @@ use crate::tracked::Tracked;
 use crate::workload::{Aim, Engine, Trigger};
 use crate::write::{HpaOp, TargetSeen};
 
-/// What pods use may be used this many reads long: one that fails, and a slow one after it, change nothing.
+/// What pods use may be used this many reads long, should no read end meanwhile.
 const USABLE_READS: u32 = 3;
 
 impl Tracked {
@@ -27,7 +27,9 @@ impl Tracked {
 
     /// What pods use, while it is no older than [`USABLE_READS`] reads.
     fn resource(&self, index: u16, settings: &Settings, now: Mono) -> Reading<'_> {
-        let Some(used) = self.used.get(&index) else {
+        // At zero there are no pods, and nothing to complain about.
+        let at_zero = matches!(self.stored.target, Some(TargetSeen::Found { spec: 0, .. }));
+        let Some(used) = self.used.get(&index).filter(|_| !at_zero) else {
             return Reading::Resource { known: None, failure: None, failing: false };
         };
         let usable = now <= used.at + settings.read_interval * USABLE_READS;
