@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::{Api, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use windlass_e2e::until;
 use windlass_testkit::ScriptedHttp;
 
@@ -30,7 +30,7 @@ impl Curves {
             while let Some(event) = events.try_next().await? {
                 let (WatchEvent::Added(deployment) | WatchEvent::Modified(deployment)) = event else { continue };
                 let replicas = deployment.spec.replicas.context("no replicas")?;
-                let mut curves = curves.lock().unwrap();
+                let mut curves = curves.lock().unwrap_or_else(PoisonError::into_inner);
                 let curve = curves.entry(deployment.name_any()).or_default();
                 if curve.last() != Some(&replicas) {
                     curve.push(replicas);
@@ -45,7 +45,7 @@ impl Curves {
         if self.task.is_finished() {
             bail!("the watch has ended");
         }
-        Ok(self.seen.lock().unwrap().get(name).cloned().unwrap_or_default())
+        Ok(self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default())
     }
 }
 
