@@ -64,7 +64,7 @@ impl Health<'_> {
             let text = "ScaledObject is defined correctly and is ready for scaling";
             return Condition::new(Tri::Yes, Reason::ScaledObjectReady, text);
         }
-        let asked = self.readings.iter().filter(|reading| !matches!(reading, Reading::Resource)).count();
+        let asked = self.readings.iter().filter(|reading| reading.asks()).count();
         let (status, reason, start) = if failing.len() == asked {
             (Tri::No, Reason::TriggerError, "Triggers defined in ScaledObject are not working correctly")
         } else {

@@ -1,5 +1,6 @@
 //! What the triggers say, one by one and together.
 use super::Facts;
+use crate::algorithm;
 use crate::failure::{Failure, Fault};
 use crate::milli::Milli;
 use crate::sample::Sample;
@@ -31,8 +32,15 @@ pub enum Reading<'a> {
         /// Not for a single failed poll.
         failing: bool,
     },
-    /// `cpu` and `memory`: the HPA's own.
-    Resource,
+    /// `cpu` and `memory`: the HPA's own, or read for the direct engine.
+    Resource {
+        /// What the pods use.
+        known: Option<algorithm::Resource>,
+        /// How the last read failed.
+        failure: Option<&'a Failure>,
+        /// Not for a single failed read.
+        failing: bool,
+    },
     /// Cannot be asked.
     Unusable(&'a Fault),
 }
@@ -71,13 +79,25 @@ impl<'a> Reading<'a> {
     /// Whether people should be told that this trigger does not work. A single failed poll is none of their business:
     /// it changes what is served and decided, but is not written anywhere.
     pub fn failing(&self) -> bool {
-        matches!(self, Reading::Unknown { failing: true, .. } | Reading::Known { failing: true, .. })
+        matches!(
+            self,
+            Reading::Unknown { failing: true, .. }
+                | Reading::Known { failing: true, .. }
+                | Reading::Resource { failing: true, .. }
+        )
+    }
+
+    /// Whether somebody is asked: not for what the HPA reads itself.
+    pub fn asks(&self) -> bool {
+        !matches!(self, Reading::Resource { known: None, failure: None, .. })
     }
 
     /// How its last poll failed.
     pub fn failure(&self) -> Option<&'a Failure> {
         match self {
-            Reading::Known { failure, .. } | Reading::Unknown { failure, .. } => *failure,
+            Reading::Known { failure, .. } | Reading::Unknown { failure, .. } | Reading::Resource { failure, .. } => {
+                *failure
+            }
             _ => None,
         }
     }
@@ -89,7 +109,7 @@ pub fn activity(readings: &[Reading<'_>]) -> Activity {
     let mut external = 0;
     for reading in readings {
         match reading {
-            Reading::Resource => continue,
+            Reading::Resource { .. } => continue,
             Reading::Waiting if sum != Activity::Unknown => sum = Activity::Waiting,
             Reading::Waiting => {}
             Reading::Unknown { .. } | Reading::Unusable(_) => sum = Activity::Unknown,

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::{Api, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use windlass_e2e::until;
 use windlass_testkit::ScriptedHttp;
 
@@ -30,7 +30,7 @@ impl Curves {
             while let Some(event) = events.try_next().await? {
                 let (WatchEvent::Added(deployment) | WatchEvent::Modified(deployment)) = event else { continue };
                 let replicas = deployment.spec.replicas.context("no replicas")?;
-                let mut curves = curves.lock().unwrap();
+                let mut curves = curves.lock().unwrap_or_else(PoisonError::into_inner);
                 let curve = curves.entry(deployment.name_any()).or_default();
                 if curve.last() != Some(&replicas) {
                     curve.push(replicas);
@@ -45,7 +45,7 @@ impl Curves {
         if self.task.is_finished() {
             bail!("the watch has ended");
         }
-        Ok(self.seen.lock().unwrap().get(name).cloned().unwrap_or_default())
+        Ok(self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default())
     }
 }
 
@@ -284,4 +284,85 @@ async fn changing_the_engine_moves_nothing() -> Result<()> {
     // It works on after all that.
     source.set_value(50.0);
     windlass.wait_replicas("web", 10).await
+}
+
+/// A `cpu` or `memory` trigger.
+fn resource(kind: &str, metric_type: &str, value: &str) -> Value {
+    json!({ "type": kind, "metricType": metric_type, "metadata": { "value": value } })
+}
+
+#[tokio::test]
+async fn cpu_and_memory_are_read_as_the_hpa_controller_reads_them() -> Result<()> {
+    let windlass = Windlass::beside("resources").await?;
+    let pods = windlass.pod_metrics().await?;
+    let curves = Curves::watch(&windlass).await?;
+    let source = ScriptedHttp::start().await?;
+    source.set_value(2.0);
+    let behavior = behavior(json!({ "scaleDown": { "stabilizationWindowSeconds": 1 } }));
+    let mib = |count: u64| count << 20;
+    // Loads of all pods together in thousandths of cores and bytes, and the replicas that follow. Pods request 500m and 64Mi.
+    type Load = (u64, u64, i32);
+    let shapes: [(&str, Value, &[Load]); 4] = [
+        // 60 % of 500m are 300m each.
+        ("cpu", json!([resource("cpu", "Utilization", "60")]), &[(900, 0, 3), (1_780, 0, 6), (590, 0, 2)]),
+        ("memory", json!([resource("memory", "AverageValue", "100Mi")]), &[(0, mib(390), 4), (0, mib(190), 2)]),
+        (
+            "container",
+            json!([{ "type": "cpu", "metricType": "AverageValue", "metadata": { "value": "250m", "containerName": "main" } }]),
+            &[(990, 0, 4)],
+        ),
+        // The source asks for two.
+        (
+            "beside",
+            json!([resource("cpu", "Utilization", "60"), metrics_api(&source.url(), "1")]),
+            &[(300, 0, 2), (1_490, 0, 5), (300, 0, 2)],
+        ),
+    ];
+    for (name, triggers, _) in &shapes {
+        for engine in ENGINES {
+            let name = format!("{name}-{engine}");
+            windlass.deployment(&name, 1).await?;
+            let mut spec = behavior.clone();
+            spec["pollingInterval"] = json!(1);
+            spec["triggers"] = triggers.clone();
+            windlass.scale_with(&name, json!({ "annotations": { "windlass.dev/engine": engine } }), spec).await?;
+            windlass.wait_ready(&name).await?;
+        }
+    }
+    let play = async |name: &str, loads: &[Load]| -> Result<Option<String>> {
+        let mut ends = Vec::new();
+        for (cpu, memory, replicas) in loads {
+            for engine in ENGINES {
+                pods.set_load(&windlass.namespace, &format!("app={name}-{engine}"), *cpu, *memory);
+            }
+            for engine in ENGINES {
+                windlass.wait_replicas(&format!("{name}-{engine}"), *replicas).await?;
+            }
+            for engine in ENGINES {
+                let name = format!("{name}-{engine}");
+                holds(3, *replicas, || windlass.replicas(&name)).await?;
+            }
+            ends.push(*replicas);
+        }
+        let [hpa, direct] = [curves.of(&format!("{name}-hpa"))?, curves.of(&format!("{name}-direct"))?];
+        // In between, how fast pods start decides: the ends are the same, and no curve swings back.
+        let swings = |curve: &[i32]| curve.windows(3).filter(|w| (w[1] > w[0]) != (w[2] > w[1])).count();
+        let told = || format!("{name}: hpa {hpa:?}, direct {direct:?}, ends {ends:?}");
+        Ok((swings(&hpa) != swings(&direct)).then(told))
+    };
+    let played = future::join_all(shapes.iter().map(|(name, _, loads)| play(name, loads))).await;
+    let wrong: Vec<String> = played.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    // What is not known any more scales nothing in, and is told once it lasts; the source goes on.
+    pods.forget(&windlass.namespace, "app=beside-direct");
+    source.set_value(4.0);
+    windlass.wait_replicas("beside-direct", 4).await?;
+    source.set_value(1.0);
+    holds(5, 4, || windlass.replicas("beside-direct")).await?;
+    let message = windlass.wait_condition("beside-direct", "Ready", "Unknown", "PartialTriggerError").await?;
+    assert!(message.contains("trigger 0") && message.contains("cpu"), "{message}");
+    pods.set_load(&windlass.namespace, "app=beside-direct", 300, 0);
+    windlass.wait_ready("beside-direct").await?;
+    windlass.wait_replicas("beside-direct", 1).await
 }
