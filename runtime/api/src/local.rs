@@ -283,6 +283,12 @@ impl Reading {
                 process_set::KIND
             )));
         }
+        if let Some(resource) = declared.triggers.iter().find(|trigger| matches!(trigger.ask, Ask::Resource(_))) {
+            return Err(from.error(format!(
+                "spec.triggers[{}].type: {} is measured of pods, and there are none in local mode; remove the trigger",
+                resource.index, resource.kind
+            )));
+        }
         let set = self.process_sets.get(&(declared.key.namespace.clone(), target.name.clone())).ok_or_else(|| {
             from.error(format!(
                 "spec.scaleTargetRef.name: there is no ProcessSet '{}'; add one to the folder",

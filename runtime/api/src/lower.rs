@@ -7,7 +7,7 @@ use crate::annotation;
 use crate::scaled_object::{ScaledObject, ScaledObjectSpec};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use windlass_core::workload::{Ask, Bounds, DeclaredTrigger, Engine, Hold, HpaOptions, Pause};
+use windlass_core::workload::{Bounds, Engine, Hold, HpaOptions, Pause};
 use windlass_core::{Declared, Fault, Reason, TargetRef, Text, Wall, WorkloadKey};
 
 /// The longest name that fits into a label, where KEDA puts the names of ScaledObject and HPA.
@@ -48,9 +48,6 @@ pub fn lower_for(object: &ScaledObject, unset: Engine) -> Result<Declared, Fault
     let annotations = object.metadata.annotations.as_ref();
     supported(spec)?;
     let (engine, triggers) = (engine(annotations, unset)?, trigger::lower(&spec.triggers)?);
-    if engine == Engine::Direct {
-        without_resources(&triggers)?;
-    }
     Ok(Declared {
         key: WorkloadKey::scaled_object(namespace, name),
         uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
@@ -204,23 +201,6 @@ fn engine(annotations: Option<&BTreeMap<String, String>>, unset: Engine) -> Resu
             annotation::ENGINE
         ))),
     }
-}
-
-/// The direct engine reads no resource metrics. Without its say the replicas would be too few, so such an object is left
-/// alone.
-fn without_resources(triggers: &[DeclaredTrigger]) -> Result<(), Fault> {
-    let resource = triggers.iter().find(|trigger| matches!(trigger.ask, Ask::Resource(_)));
-    resource.map_or(Ok(()), |trigger| {
-        Err(Fault::new(
-            Reason::UnsupportedField,
-            format!(
-                "spec.triggers[{}].type: {} is a metric of the HPA, which the direct engine does not read yet; set the annotation {}: hpa, or remove the trigger",
-                trigger.index,
-                trigger.kind,
-                annotation::ENGINE
-            ),
-        ))
-    })
 }
 
 fn hpa(

@@ -4,6 +4,7 @@ use crate::drive::Drive;
 use crate::event::Events;
 use crate::index::IndexOptions;
 use crate::lane::{LaneOptions, Lanes};
+use crate::usage::Readers;
 use crate::write::{Strangers, Writes};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub struct Options {
     pub require_bound: RequireBound,
     /// The engine of objects that name none.
     pub engine: Engine,
+    /// How often pods' use is read for an object in the direct engine that asks for it.
+    pub usage_interval: Duration,
     /// Name of this process in events, for instance of its pod.
     pub instance: String,
     /// Limits of the lanes of writes.
@@ -62,6 +65,7 @@ impl Options {
             cluster_object_namespace: namespace.into(),
             require_bound: RequireBound::None,
             engine: Engine::Hpa,
+            usage_interval: Duration::from_secs(15),
             instance: "windlass-operator".into(),
             lanes: LaneOptions::default(),
         }
@@ -102,8 +106,9 @@ impl Cluster {
             require_bound: options.require_bound,
             engine: options.engine,
         };
-        Drive { client, options: index, intake, inbox, strangers, synced: synced_sender, stop: watches.clone() }
-            .start();
+        let readers = Readers::new(client.clone(), inbox.clone(), options.usage_interval, watches.clone());
+        let (synced_sender, stop) = (synced_sender, watches.clone());
+        Drive { client, options: index, intake, inbox, readers, strangers, synced: synced_sender, stop }.start();
         Cluster { writer: Arc::new(lanes.clone()), synced, lanes, watches, writes }
     }
 

@@ -24,6 +24,7 @@ pub mod lane;
 pub mod lease;
 pub mod metrics;
 pub mod rbac;
+mod usage;
 mod watch;
 mod write;
 

@@ -137,10 +137,10 @@ fn entry(text: &str) -> Result<Host, NotABinding> {
 
 /// A host as it is compared: an address in its usual form, a name in lower case without its last dot; neither in brackets.
 pub fn canonical(host: &str) -> String {
-    let bare = host.trim_start_matches('[').trim_end_matches([']', '.']);
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     match bare.parse::<IpAddr>() {
         Ok(address) => address.to_string(),
-        Err(_) => bare.to_ascii_lowercase(),
+        Err(_) => bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase(),
     }
 }
 

@@ -84,7 +84,7 @@ impl Health<'_> {
             let text = "ScaledObject is defined correctly and is ready for scaling";
             return Condition::new(Tri::Yes, Reason::ScaledObjectReady, text);
         }
-        let asked = self.readings.iter().filter(|reading| !matches!(reading, Reading::Resource)).count();
+        let asked = self.readings.iter().filter(|reading| reading.asks()).count();
         let (status, reason, start) = if failing.len() == asked {
             // The component is at fault, and not one trigger that it cannot bear.
             let component = |failing: &Failing<'_>| failing.quarantine.is_some_and(|q| q.scope > Scope::Query);

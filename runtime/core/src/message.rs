@@ -1,4 +1,5 @@
 //! What goes into [`crate::Core::step`] and what comes out.
+use crate::algorithm::Resource;
 use crate::failure::{Failure, Fault};
 use crate::key::{Digest, Text, WorkloadKey};
 use crate::query::{Domain, Question};
@@ -90,6 +91,8 @@ pub enum Seen {
     Hpa(Option<HpaSeen>),
     /// The target's replicas.
     Target(TargetSeen),
+    /// What the target's pods use, by the index of the trigger that asks for it (the direct engine's `cpu` and `memory`).
+    Use(Vec<(u16, Result<Resource, Failure>)>),
 }
 
 /// One query of a batch.

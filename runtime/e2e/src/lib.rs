@@ -4,7 +4,8 @@
 //! ```text
 //! ControlPlane ─ etcd, kube-apiserver, kube-controller-manager     the Go module in controlplane/, built once (cache)
 //!    ├ FakeNode  runs pods on paper, so that they become ready     ├ Audit  who wrote what to the API server
-//!    └ install   deploy/ as users apply it                         └ Operator  `windlass operator` as its service account
+//!    └ install   deploy/ as users apply it                         ├ Operator  `windlass operator` as its service account
+//!    └ PodMetrics  what metrics-server serves, with loads that tests set
 //! Redis, Prometheus ─ event sources; Registry ─ components as OCI artifacts
 //! ```
 //!
@@ -21,6 +22,7 @@ mod install;
 mod kubeconfig;
 mod kubelet;
 mod operator;
+mod pod_metrics;
 mod process;
 mod prometheus;
 mod redis;
@@ -37,6 +39,7 @@ pub use folder::{Folder, repository, target};
 pub use install::{Installed, METRICS_API, install, register_metrics_api, wait_for_metrics_api};
 pub use kubelet::{FakeNode, JOB_SECONDS};
 pub use operator::{Operator, OperatorOptions, components};
+pub use pod_metrics::PodMetrics;
 pub use process::{Life, Process, free_ports};
 pub use prometheus::{Prometheus, PrometheusAccess, PrometheusOptions};
 pub use redis::{Redis, RedisCluster, RedisOptions, RedisSentinel, RedisTransport};

@@ -176,7 +176,9 @@ fn address() {
     bolero::check!().with_type::<(Edits, Edits, u128)>().for_each(|(host, range, address)| {
         let host = mangled_text(&HOSTS, host);
         let canonical = egress::canonical(&host);
-        assert_eq!(egress::canonical(&canonical), canonical, "{host:?} has two canonical forms");
+        if egress::is_host(&canonical) {
+            assert_eq!(egress::canonical(&canonical), canonical, "{host:?} has two canonical forms");
+        }
         if let Ok(range) = mangled_text(&ranges, range).parse::<Range>() {
             range.contains(std::net::Ipv6Addr::from(*address).into());
             range.contains(std::net::Ipv4Addr::from_bits(*address as u32).into());

@@ -220,7 +220,8 @@ pub(crate) struct Operator {
     /// Act only while holding the Lease that KEDA's operator elects by
     #[arg(long)]
     pub(crate) leader_elect: bool,
-    /// How often the HPA controller reads metrics: active triggers are asked at least this often, in seconds
+    /// How often the HPA controller reads metrics: active triggers are asked, and pods' use is read for the direct engine, at
+    /// least this often, in seconds
     #[arg(long, default_value_t = 15)]
     pub(crate) read_interval_s: u64,
     /// Which authentications have to be bound to hosts (annotation windlass.dev/hosts); triggers with others are refused

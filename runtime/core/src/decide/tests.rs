@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const NOW: Wall = Wall(1_000_000);
+const RESOURCE: Reading<'_> = Reading::Resource { known: None, failure: None, failing: false };
 
 fn workload(bounds: Bounds, pause: Pause, force_active: bool) -> Workload {
     let target = TargetRef {
@@ -157,9 +158,9 @@ fn together() {
     use Activity::{Active, Inactive, Unknown, Waiting};
     let cases: [(&[Reading<'_>], Activity); 11] = [
         (&[], Waiting),
-        (&[Reading::Resource], Active),
-        (&[Reading::Resource, no], Inactive),
-        (&[Reading::Resource, unknown], Unknown),
+        (&[RESOURCE], Active),
+        (&[RESOURCE, no], Inactive),
+        (&[RESOURCE, unknown], Unknown),
         (&[no, no], Inactive),
         (&[no, yes, unknown], Active),
         (&[unknown, yes], Active),

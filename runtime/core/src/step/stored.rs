@@ -22,6 +22,7 @@ impl Core {
             Seen::Record(record) => tracked.see_record(record, now),
             Seen::Hpa(hpa) => tracked.see_hpa(hpa, now.mono, lag),
             Seen::Target(target) => tracked.see_target(target),
+            Seen::Use(found) => tracked.see_use(found, now.mono),
         }
         self.touch(index);
     }

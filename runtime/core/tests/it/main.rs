@@ -5,6 +5,7 @@ mod activity;
 mod build;
 mod failing;
 mod lifecycle;
+mod resources;
 mod scheduling;
 mod unknown;
 mod world;

@@ -1,6 +1,7 @@
 //! End-to-end tests on a real control plane and real event sources.
 mod control_plane;
 mod credentials;
+mod direct;
 mod economy;
 mod hpa;
 mod input;

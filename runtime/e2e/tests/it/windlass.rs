@@ -14,7 +14,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use windlass_e2e::{
-    AuditEntry, AuditMark, ControlPlane, Installed, Operator, OperatorOptions, install, until, wait_for_metrics_api,
+    AuditEntry, AuditMark, ControlPlane, Installed, Operator, OperatorOptions, PodMetrics, install, until,
+    wait_for_metrics_api,
 };
 
 /// The operator and what was installed for it. It ends with this program.
@@ -22,6 +23,7 @@ struct Running {
     control_plane: &'static ControlPlane,
     installed: Installed,
     operator: Arc<RwLock<Operator>>,
+    pod_metrics: OnceCell<PodMetrics>,
 }
 
 async fn running() -> Result<&'static Running> {
@@ -29,12 +31,13 @@ async fn running() -> Result<&'static Running> {
     let start = || async {
         let control_plane = shared::control_plane().await?;
         let installed = install(control_plane).await?;
-        // The HPA controller of tests reads every second.
-        let options =
-            OperatorOptions { arguments: vec!["--read-interval-s=1".to_owned()], ..OperatorOptions::default() };
+        // The HPA controller of tests reads every second, and scales down after five.
+        let arguments = ["--read-interval-s=1", "--direct-downscale-stabilization-s=5"].map(str::to_owned).to_vec();
+        let options = OperatorOptions { arguments, ..OperatorOptions::default() };
         let operator = Operator::start(control_plane, &installed, options).await?;
         wait_for_metrics_api(control_plane).await?;
-        anyhow::Ok(Running { control_plane, installed, operator: Arc::new(RwLock::new(operator)) })
+        let (operator, pod_metrics) = (Arc::new(RwLock::new(operator)), OnceCell::new());
+        anyhow::Ok(Running { control_plane, installed, operator, pod_metrics })
     };
     let running = RUNNING.get_or_init(|| async { start().await.map_err(|error| format!("{error:#}")) }).await;
     running.as_ref().map_err(|error| anyhow!("{error}"))
@@ -100,6 +103,12 @@ impl Windlass {
 
     pub(crate) fn control_plane(&self) -> &'static ControlPlane {
         self.running.control_plane
+    }
+
+    /// What metrics-server would serve, started by the first test that asks.
+    pub(crate) async fn pod_metrics(&self) -> Result<&'static PodMetrics> {
+        let running: &'static Running = self.running;
+        running.pod_metrics.get_or_try_init(|| PodMetrics::start(running.control_plane)).await
     }
 
     /// Objects of one kind in the test's namespace.

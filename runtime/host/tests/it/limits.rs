@@ -427,13 +427,14 @@ async fn peers() {
     let source = Raw::echoing("hello").await;
     let mut guest = Guest::new("learns");
     let host = guest.text("127.0.0.1");
-    // Ports 1, 2 and 3, then 1 again; of each whether it was learned.
-    let learn = |port: u32| {
+    // Ports 1025, 1026 and 1027, then 1025 again; of each whether it was learned.
+    let learn = |query: u32| {
+        let port = 1_024 + query;
         format!(
             "(call $learn (i32.const 0) (i32.const 0) {host} (i32.const {port}) (i32.const 192))
              (if (i32.load8_u (i32.const 192)) (then
-               (call $failed (i32.const {port}) (i32.load8_u (i32.const 200)) (i32.load (i32.const 204)) (i32.load (i32.const 208)))))
-             (call $ready (i32.const {port}) (f64.const 1))"
+               (call $failed (i32.const {query}) (i32.load8_u (i32.const 200)) (i32.load (i32.const 204)) (i32.load (i32.const 208)))))
+             (call $ready (i32.const {query}) (f64.const 1))"
         )
     };
     guest.poll = format!("{}{}{}{}", learn(1), learn(2), learn(3), learn(1));
@@ -592,7 +593,7 @@ async fn metrics() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints() {
-    let endpoint = || (Some("host".to_owned()), "127.0.0.1".to_owned(), 80);
+    let endpoint = || (Some("host".to_owned()), "127.0.0.1".to_owned(), 8080);
     let set = |options: &mut HostOptions| options.limits.endpoints = 2;
     let (trial, two) = plan(&Guest { endpoints: vec![endpoint(); 2], ..Guest::new("plans") }, set).await;
     assert_eq!(two, Ok(2));

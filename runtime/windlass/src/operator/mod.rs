@@ -167,6 +167,7 @@ fn cluster_options(common: &Common) -> Options {
     Options {
         namespaces: named.map(Into::into).collect(),
         cluster_object_namespace: arguments.cluster_object_namespace.as_deref().unwrap_or(&arguments.namespace).into(),
+        usage_interval: Duration::from_secs(arguments.read_interval_s.max(1)),
         require_bound: match arguments.require_bound_credentials {
             crate::args::RequireBound::None => RequireBound::None,
             crate::args::RequireBound::Cluster => RequireBound::Cluster,
