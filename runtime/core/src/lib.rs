@@ -21,6 +21,7 @@ pub mod key;
 pub mod message;
 pub mod milli;
 pub mod port;
+pub mod quarantine;
 pub mod query;
 pub mod resolve;
 pub mod sample;

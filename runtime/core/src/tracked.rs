@@ -50,6 +50,8 @@ pub(crate) struct Tracked {
     pub(crate) hpa_trouble: Option<Mono>,
     /// Failures that the Ready condition tells of: its text changes only when these do.
     pub(crate) told: Option<Told>,
+    /// Questions of which an event has told that they are put aside.
+    pub(crate) held: Vec<QueryId>,
     pub(crate) last: Option<Decision>,
     pub(crate) wake: Option<Mono>,
     /// To be considered at the end of this step.
@@ -101,6 +103,7 @@ impl Tracked {
             hpa_doubt: None,
             hpa_trouble: None,
             told: None,
+            held: Vec::new(),
             last: None,
             wake: None,
             touched: false,

@@ -5,6 +5,7 @@ use crate::decide::{Activity, Because, Reading, metric_active};
 use crate::failure::Failure;
 use crate::key::{MetricName, Text, WorkloadKey};
 use crate::milli::Milli;
+use crate::quarantine::Quarantine;
 use crate::time::Now;
 use crate::workload::{Aim, Bounds, ResourceTarget, Trigger, Workload};
 use crate::write::{Condition, Conditions, TargetSeen};
@@ -54,6 +55,8 @@ pub struct TriggerView {
     pub failure: Option<Failure>,
     /// Polls in a row that failed.
     pub failures: u32,
+    /// How it is put aside, since its component breaks down of it.
+    pub quarantine: Option<Quarantine>,
     /// Why it cannot be asked at all.
     pub fault: Option<Text>,
     /// How long until it is asked again.
@@ -164,6 +167,7 @@ impl Core {
             age: answer.map(|answer| now.mono.since(answer.sample.observed)),
             failure: readings.get(position).and_then(Reading::failure).cloned(),
             failures: poll.map_or(0, |poll| poll.trouble.attempts),
+            quarantine: poll.and_then(|poll| poll.trouble.quarantine.clone()),
             fault: readings.get(position).and_then(Reading::fault).map(|fault| fault.message.clone()),
             next_poll: poll.map(|poll| poll.due.since(now.mono)),
             period: poll.map(|poll| poll.period()),

@@ -35,14 +35,29 @@ pub struct Drive {
 
 /// Asks the driving task what it sees of a workload.
 #[derive(Clone, Debug)]
-pub struct Watcher(mpsc::Sender<(WorkloadKey, oneshot::Sender<Option<View>>)>);
+pub struct Watcher(mpsc::Sender<Question>);
+
+/// What the driving task is asked.
+#[derive(Debug)]
+enum Question {
+    View(WorkloadKey, oneshot::Sender<Option<View>>),
+    Flush(oneshot::Sender<()>),
+}
 
 impl Watcher {
     /// What the core knows of a workload now; `None`: it knows no such workload, or has stopped.
     pub async fn view(&self, key: WorkloadKey) -> Option<View> {
         let (tell, told) = oneshot::channel();
-        self.0.send((key, tell)).await.ok()?;
+        self.0.send(Question::View(key, tell)).await.ok()?;
         told.await.ok()?
+    }
+
+    /// Has what would be lost at the end of the process written, and waits until all of it is with the writer.
+    pub async fn flush(&self) {
+        let (tell, told) = oneshot::channel();
+        if self.0.send(Question::Flush(tell)).await.is_ok() {
+            let _ = told.await;
+        }
     }
 }
 
@@ -55,7 +70,7 @@ impl Watcher {
         let nobody = WorkloadKey::scaled_object("", "");
         loop {
             let (answer, answered) = oneshot::channel();
-            if self.0.send((nobody.clone(), answer)).await.is_err() || answered.await.is_err() {
+            if self.0.send(Question::View(nobody.clone(), answer)).await.is_err() || answered.await.is_err() {
                 return;
             }
             tell.send_replace(Some(clock.now()));
@@ -68,7 +83,7 @@ impl Watcher {
 pub struct Driver {
     drive: Drive,
     inbox: Inbox,
-    questions: mpsc::Receiver<(WorkloadKey, oneshot::Sender<Option<View>>)>,
+    questions: mpsc::Receiver<Question>,
 }
 
 /// The core's end of its inbox.
@@ -103,9 +118,18 @@ impl Driver {
             let wait = self.drive.core.next_wake().map_or(IDLE, |at| at.since(now.mono)).min(IDLE);
             tokio::select! {
                 biased;
-                Some((key, tell)) = self.questions.recv() => {
-                    let _ = tell.send(self.drive.core.view(&key));
-                }
+                Some(question) = self.questions.recv() => match question {
+                    Question::View(key, tell) => drop(tell.send(self.drive.core.view(&key))),
+                    Question::Flush(tell) => {
+                        // What came before is part of what is told.
+                        while messages.len() < ROUND && let Ok(message) = self.inbox.messages.try_recv() {
+                            messages.push(message);
+                        }
+                        messages.push(Msg::Flush);
+                        self.round(&mut messages, &mut out);
+                        let _ = tell.send(());
+                    }
+                },
                 count = self.inbox.messages.recv_many(&mut messages, ROUND) => {
                     if count == 0 {
                         return;
@@ -139,6 +163,7 @@ impl Driver {
         for batch in out.batches.drain(..) {
             self.poll(batch);
         }
+        self.drive.metrics.quarantines.show(self.drive.core.quarantines());
         self.drive.metrics.round_seconds.observe(started.elapsed().as_secs_f64());
     }
 

@@ -3,6 +3,7 @@ use super::Facts;
 use crate::algorithm;
 use crate::failure::{Failure, Fault};
 use crate::milli::Milli;
+use crate::quarantine::Quarantine;
 use crate::sample::Sample;
 use crate::workload::Metric;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub enum Reading<'a> {
         failure: Option<&'a Failure>,
         /// It is not as good as new, and not for a single failed poll.
         failing: bool,
+        /// It is put aside.
+        quarantine: Option<&'a Quarantine>,
     },
     /// There was a value, or never one, and there is none that may be used.
     Unknown {
@@ -31,6 +34,8 @@ pub enum Reading<'a> {
         failure: Option<&'a Failure>,
         /// Not for a single failed poll.
         failing: bool,
+        /// It is put aside.
+        quarantine: Option<&'a Quarantine>,
     },
     /// `cpu` and `memory`: the HPA's own, or read for the direct engine.
     Resource {
@@ -90,6 +95,14 @@ impl<'a> Reading<'a> {
     /// Whether somebody is asked: not for what the HPA reads itself.
     pub fn asks(&self) -> bool {
         !matches!(self, Reading::Resource { known: None, failure: None, .. })
+    }
+
+    /// How it is put aside, since its component breaks down of it.
+    pub fn quarantine(&self) -> Option<&'a Quarantine> {
+        match self {
+            Reading::Known { quarantine, .. } | Reading::Unknown { quarantine, .. } => *quarantine,
+            _ => None,
+        }
     }
 
     /// How its last poll failed.

@@ -1,8 +1,10 @@
 //! What is asked when. Equal questions are asked once; a batch is what is due of a slot now; a query is in flight at
 //! most once. Adding a query, changing a period, backing off and asking alone each touch one slot.
+mod hold;
 mod lane;
 mod poll;
 mod timer;
+mod turn;
 mod ward;
 
 pub(crate) use poll::{Poll, Reader};
@@ -10,6 +12,7 @@ pub(crate) use timer::Timers;
 
 use crate::failure::{Failure, FailureKind};
 use crate::message::{Asked, Batch, BatchId, QueryId};
+use crate::quarantine::Scope;
 use crate::query::{QueryIdentity, Question};
 use crate::sample::Outcome;
 use crate::settings::Settings;
@@ -19,7 +22,7 @@ use slab::Slab;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use ward::Wards;
+use ward::{Fall, Wards};
 
 /// A caller that never tells the end of a batch is waited for this much longer than the batch's budget.
 const GRACE: Duration = Duration::from_secs(5);
@@ -152,7 +155,10 @@ impl Schedule {
             return;
         }
         let (slot, identity) = (poll.slot, poll.question.identity);
-        let (question, down) = (poll.question.clone(), poll.trouble.alone > 0);
+        let (question, down, held) = (poll.question.clone(), poll.down(), poll.up());
+        if held {
+            self.wards.census.left(Scope::Query);
+        }
         self.wards.went(&question, down);
         self.polls.remove(id.index as usize);
         self.generations[id.index as usize] = self.generations[id.index as usize].wrapping_add(1);
@@ -162,16 +168,28 @@ impl Schedule {
         }
     }
 
-    /// Makes batches of everything that is due. Returns the queries whose batch never ended: they have failed.
+    /// Makes batches of everything that is due. Returns the queries of which there is news: their batch never ended, so
+    /// that they have failed, or they are held back from now on.
     pub(crate) fn due(&mut self, now: Now, batches: &mut Vec<Batch>) -> Vec<QueryId> {
         let mut overdue = BTreeSet::new();
+        let mut news = Vec::new();
         while let Some(slot) = self.timers.pop(now.mono) {
-            self.due_of_slot(slot, now, batches, &mut overdue);
+            self.due_of_slot(slot, now, batches, &mut overdue, &mut news);
         }
-        overdue.into_iter().flat_map(|batch| self.ended(batch, now)).collect()
+        for batch in overdue {
+            news.extend(self.ended(batch, now));
+        }
+        news
     }
 
-    fn due_of_slot(&mut self, index: u32, now: Now, batches: &mut Vec<Batch>, overdue: &mut BTreeSet<BatchId>) {
+    fn due_of_slot(
+        &mut self,
+        index: u32,
+        now: Now,
+        batches: &mut Vec<Batch>,
+        overdue: &mut BTreeSet<BatchId>,
+        news: &mut Vec<QueryId>,
+    ) {
         let Some(slot) = self.lanes.slots.get(index as usize) else { return };
         let mut together = Vec::new();
         let mut alone = Vec::new();
@@ -180,9 +198,10 @@ impl Schedule {
             let Some(poll) = self.polls.get_mut(query as usize) else { continue };
             if poll.due <= now.mono {
                 poll.due = following(poll, slot.phase, now.mono);
+                let idle = poll.asked.is_none();
+                let skipped = idle && hold::skipped(&mut self.wards, poll, &self.settings, now.mono, news);
                 match poll.asked {
-                    None if poll.trouble.alone > 0
-                        && !self.wards.admits(&poll.question, now.mono, self.settings.poll_budget + GRACE) => {}
+                    None if skipped => {}
                     None if poll.trouble.suspect => alone.push(poll.id),
                     None => together.push(poll.id),
                     Some(batch) if self.flights.get(&batch).is_none_or(|flight| flight.deadline < now.mono) => {
@@ -228,8 +247,11 @@ impl Schedule {
         poll.asked = None;
         // A failure of the component itself says neither that it works nor that it takes its batch down.
         let guest = matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Internal);
-        let settled = (!guest).then(|| (poll.question.clone(), std::mem::take(&mut poll.trouble.alone) > 0));
-        if let Some((question, down)) = settled {
+        if !guest {
+            let (question, down, held) = (poll.question.clone(), poll.down(), poll.up());
+            if held {
+                self.wards.census.left(Scope::Query);
+            }
             self.wards.answered(&question, down);
         }
         let Some(poll) = self.get_mut(id) else { return false };
@@ -247,7 +269,7 @@ impl Schedule {
                 self.advance(id, regular);
                 self.advance(id, next);
             }
-            Outcome::Failed(failure) => self.failed(id, failure, now),
+            Outcome::Failed(failure) => _ = self.failed(id, failure, now),
             Outcome::Pending { state, retry } => {
                 poll.state = state;
                 poll.trouble.suspect = false;
@@ -260,10 +282,11 @@ impl Schedule {
         true
     }
 
-    fn failed(&mut self, id: QueryId, failure: Failure, now: Now) {
+    /// A query has failed. Returns how long it rests beyond its period.
+    fn failed(&mut self, id: QueryId, failure: Failure, now: Now) -> Duration {
         let settings = self.settings.clone();
         let internal = failure.kind == FailureKind::Internal;
-        let Some(poll) = self.get_mut(id) else { return };
+        let Some(poll) = self.get_mut(id) else { return Duration::ZERO };
         if !internal {
             poll.trouble.suspect = false;
         }
@@ -272,6 +295,7 @@ impl Schedule {
             // Later than the slot's timer is fine: the slot looks again and finds nothing due.
             poll.due = poll.due.max(now.mono + pause);
         }
+        pause
     }
 
     fn reported(&mut self, batch: BatchId) {
@@ -310,10 +334,14 @@ impl Schedule {
         poll.unreported(alone);
         let (question, asked, period) = (poll.question.clone(), poll.asked_at, poll.period());
         if alone {
-            self.wards.fell(&question, first, asked, period, now.mono, &self.settings);
+            let settings = &self.settings;
+            self.wards.fell(&Fall { question: &question, first, asked, period, now: now.mono, settings });
         }
         let silent = || Failure::new(FailureKind::Internal, "the scaler gave no answer");
-        self.failed(id, why.unwrap_or_else(silent), now);
+        let pause = self.failed(id, why.unwrap_or_else(silent), now);
+        if alone {
+            self.put_aside(id, pause.max(period), now.mono);
+        }
     }
 }
 

@@ -48,17 +48,18 @@ impl Tracked {
             return Reading::Waiting;
         };
         let failure = poll.trouble.failure.as_ref();
+        let quarantine = poll.trouble.quarantine.as_ref();
         match &poll.answer {
             Some(answer) => {
                 let failing = now > answer.fresh_until && poll.lasting(now);
                 let until = if aim == Aim::Value { answer.fresh_until } else { answer.usable_until };
                 if now > until {
-                    return Reading::Unknown { failure, failing };
+                    return Reading::Unknown { failure, failing, quarantine };
                 }
                 let aged = (now > answer.fresh_until).then(|| now.since(answer.sample.observed));
-                Reading::Known { sample: &answer.sample, metrics, aged, failure, failing }
+                Reading::Known { sample: &answer.sample, metrics, aged, failure, failing, quarantine }
             }
-            None if failure.is_some() => Reading::Unknown { failure, failing: true },
+            None if failure.is_some() => Reading::Unknown { failure, failing: true, quarantine },
             None => Reading::Waiting,
         }
     }
@@ -98,11 +99,19 @@ impl Tracked {
             }
             let indices: Vec<u16> = workload.triggers.iter().map(trigger_index).collect();
             let health = Health { fault, target, readings: &readings, indices: &indices };
+            let unknown = |reading: &Reading<'_>| matches!(reading, Reading::Unknown { quarantine: Some(_), .. });
+            let quarantined: Vec<u16> = indices
+                .iter()
+                .zip(&readings)
+                .filter(|(_, reading)| unknown(reading))
+                .map(|(index, _)| *index)
+                .collect();
             let facts = StatusFacts {
                 workload,
                 readings: &readings,
                 decision: &decision,
                 ready: health.ready(told),
+                quarantined: &quarantined,
                 original_replicas: self.original_replicas,
                 hpa: self.stored.hpa.as_ref(),
                 hpa_trouble: self.hpa_trouble.is_some_and(|since| now.mono >= since + settings.hpa_trouble),

@@ -10,6 +10,7 @@ mod consider;
 mod intake;
 mod judge;
 mod outcome;
+mod quarantine;
 mod release;
 mod send;
 mod stored;

@@ -193,6 +193,15 @@ async fn curves_are_those_of_the_hpa_controller() -> Result<()> {
     Ok(())
 }
 
+/// A tolerance goes by the replicas that there are, and without any there is none: both engines would begin by scaling up.
+async fn pods_are_there(windlass: &Windlass, name: &str, count: i32) -> Result<()> {
+    until(&format!("{name} has {count} pods"), LIMIT, || async {
+        let status = windlass.deployments().get(name).await?.status.unwrap_or_default();
+        Ok((status.replicas.unwrap_or(0) == count).then_some(()))
+    })
+    .await
+}
+
 /// Plays a shape on both engines; what differed.
 async fn play(windlass: &Windlass, curves: &Curves, shape: &Shape) -> Result<Option<String>> {
     let sources = future::try_join_all(shape.triggers.iter().map(|_| ScriptedHttp::start())).await?;
@@ -202,6 +211,7 @@ async fn play(windlass: &Windlass, curves: &Curves, shape: &Shape) -> Result<Opt
     let names = ENGINES.map(|engine| format!("{}-{engine}", shape.name));
     for (name, engine) in names.iter().zip(ENGINES) {
         windlass.deployment(name, shape.first).await?;
+        pods_are_there(windlass, name, shape.first).await?;
         let mut spec = shape.spec.clone();
         spec["pollingInterval"] = json!(1);
         let triggers = sources.iter().zip(shape.triggers).map(|(source, (target, kind))| {
@@ -322,6 +332,7 @@ async fn cpu_and_memory_are_read_as_the_hpa_controller_reads_them() -> Result<()
         for engine in ENGINES {
             let name = format!("{name}-{engine}");
             windlass.deployment(&name, 1).await?;
+            pods_are_there(&windlass, &name, 1).await?;
             let mut spec = behavior.clone();
             spec["pollingInterval"] = json!(1);
             spec["triggers"] = triggers.clone();

@@ -6,6 +6,7 @@ mod economy;
 mod hpa;
 mod input;
 mod lifecycle;
+mod quarantine;
 mod redis_scaler;
 mod registry;
 mod scale;

@@ -14,9 +14,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use windlass_e2e::{
-    AuditEntry, AuditMark, ControlPlane, Installed, Operator, OperatorOptions, PodMetrics, install, until,
-    wait_for_metrics_api,
+    AuditEntry, AuditMark, ControlPlane, Folder, Installed, Operator, OperatorOptions, PodMetrics, components, install,
+    until, wait_for_metrics_api,
 };
+use windlass_testkit::guest::Guest;
 
 /// The operator and what was installed for it. It ends with this program.
 struct Running {
@@ -33,7 +34,10 @@ async fn running() -> Result<&'static Running> {
         let installed = install(control_plane).await?;
         // The HPA controller of tests reads every second, and scales down after five.
         let arguments = ["--read-interval-s=1", "--direct-downscale-stabilization-s=5"].map(str::to_owned).to_vec();
-        let options = OperatorOptions { arguments, ..OperatorOptions::default() };
+        let scalers = Folder::for_run("scalers")?;
+        add_scalers(&scalers)?;
+        let options =
+            OperatorOptions { arguments, scalers: Some(scalers.path().to_owned()), ..OperatorOptions::default() };
         let operator = Operator::start(control_plane, &installed, options).await?;
         wait_for_metrics_api(control_plane).await?;
         let (operator, pod_metrics) = (Arc::new(RwLock::new(operator)), OnceCell::new());
@@ -41,6 +45,18 @@ async fn running() -> Result<&'static Running> {
     };
     let running = RUNNING.get_or_init(|| async { start().await.map_err(|error| format!("{error:#}")) }).await;
     running.as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+/// The repository's scalers, and one that breaks down whenever it is asked.
+fn add_scalers(folder: &Folder) -> Result<()> {
+    for entry in std::fs::read_dir(components()?)? {
+        let file = entry?.path();
+        if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|ending| ending == "wasm")) {
+            std::fs::copy(&file, folder.path().join(name))?;
+        }
+    }
+    folder.write("e2e-trap.wasm", Guest::polling("e2e-trap", "unreachable").component())?;
+    Ok(())
 }
 
 /// A test's view: a namespace of its own, beside other tests.

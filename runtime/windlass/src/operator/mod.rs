@@ -14,10 +14,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options, RequireBound};
-use windlass_core::message::Msg;
 use windlass_core::{Board, Core, Now};
 use windlass_host::{Denial, Host};
-use windlass_pipeline::{Clock, Drive, Prepare};
+use windlass_pipeline::{Clock, Drive, Prepare, Watcher};
 use windlass_serve::{
     Access, AccessOptions, Authenticator, ExternalMetrics, Gate, Health, Limits, Readiness, serve_health, server_config,
 };
@@ -96,7 +95,7 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Drive { core, clock: common.clock, poller: host.clone(), writer: cluster.writer.clone(), metrics: pipeline };
     let (driver, watcher) = drive.driver(messages);
     tokio::spawn(driver.run());
-    tokio::spawn(watcher.beat(alive, common.clock));
+    tokio::spawn(watcher.clone().beat(alive, common.clock));
     tokio::spawn(open_when(cluster.synced.clone(), synced));
 
     tracing::info!(namespace = %common.arguments.namespace, "running");
@@ -106,7 +105,7 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     common.shutdown.cancel();
     let drained = async {
-        let (_, _, _) = tokio::join!(stop(&common, inbox, cluster, lease), api, health);
+        let (_, _, _) = tokio::join!(stop(&common, watcher, cluster, lease), api, health);
     };
     if tokio::time::timeout(share(&common, 4), drained).await.is_err() {
         tracing::error!(
@@ -235,10 +234,10 @@ async fn open_when(mut synced: watch::Receiver<bool>, gate: Gate) {
 
 /// What would be lost is written, within half of the time for a shutdown; a quarter is left for the lease, so that writes
 /// that hang do not keep the next holder waiting.
-async fn stop(common: &Common, inbox: mpsc::Sender<Msg>, cluster: Cluster, lease: Option<Lease>) {
-    let _ = inbox.send(Msg::Flush).await;
-    // The core answers at once; its writes go out in the lanes' own order.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+async fn stop(common: &Common, core: Watcher, cluster: Cluster, lease: Option<Lease>) {
+    if tokio::time::timeout(share(common, 1), core.flush()).await.is_err() {
+        tracing::warn!("the core did not say in time what is still to be written");
+    }
     let left = cluster.shutdown(share(common, 2)).await;
     if left > 0 {
         tracing::warn!(left, "not all writes were sent in time");
