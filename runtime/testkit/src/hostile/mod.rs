@@ -122,3 +122,17 @@ pub fn table() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_all_different_and_the_table_is_the_one_that_people_read() {
+        let names: BTreeSet<_> = attacks().iter().map(|attack| attack.name).collect();
+        assert_eq!(names.len(), attacks().len());
+        let read = include_str!("../../../bench/README.md");
+        assert!(read.contains(&table()), "put this into runtime/bench/README.md, section Contained:\n\n{}", table());
+    }
+}
