@@ -1,5 +1,4 @@
 //! Compiling is done by a child that gives up all it does not need, and whose end is nobody's but its component's.
-use crate::bombs;
 use crate::limits::{Counted, counted};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use windlass_host::{CompileLimits, HostError, HostOptions, Limit, Limits};
 use windlass_testkit::guest::Guest;
+use windlass_testkit::hostile::bombs;
 
 const CHILD: &str = env!("CARGO_BIN_EXE_compile-component");
 /// Enough for a good component, and little for a bomb.

@@ -1,6 +1,5 @@
 //! The host and its guests: what a guest may do, what it may say, what it may reach, and that none of it is a neighbour's trouble.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-mod bombs;
 mod bound;
 mod c_guest;
 mod cache;

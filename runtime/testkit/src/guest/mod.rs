@@ -86,6 +86,8 @@ pub struct Guest {
     pub poll: String,
     /// Instructions at its start.
     pub start: Option<String>,
+    /// Instructions before it gives the host memory; the locals are `$old $had $align $size`.
+    pub realloc: String,
     /// Further fields of its module.
     pub fields: String,
     /// Its constants.
@@ -108,6 +110,7 @@ impl Guest {
             configure: String::new(),
             poll: String::new(),
             start: None,
+            realloc: String::new(),
             fields: String::new(),
             arena: Arena::new(CONSTANTS),
         }
@@ -180,11 +183,12 @@ impl Guest {
         let list = self.room(8);
         let start =
             self.start.as_ref().map_or(String::new(), |start| format!("(func $begin {LOCALS} {start}) (start $begin)"));
-        let Guest { describe, configure, poll, fields, arena, .. } = &self;
+        let Guest { describe, configure, poll, fields, arena, realloc, .. } = &self;
+        let prelude = PRELUDE.replace(";; realloc", realloc);
         let (heap, pages) = (arena.end(), arena.end() / 65_536 + 1);
         format!(
             r#"(module
-              {PRELUDE}
+              {prelude}
               (memory $memory (export "memory") {pages})
               (global $heap (mut i32) (i32.const {heap}))
               (global $start i32 (i32.const {heap}))

@@ -1,8 +1,8 @@
 //! Components that are made to be dear to compile. All of them are scalers that would answer, were they ever compiled.
-use windlass_testkit::guest::Guest;
+use crate::guest::Guest;
 
 /// One function with many locals, all of which live across many joins: register allocation is worse than quadratic in it.
-pub(crate) fn one_function(locals: usize, joins: usize) -> Vec<u8> {
+pub fn one_function(locals: usize, joins: usize) -> Vec<u8> {
     let declared = "i32 ".repeat(locals);
     let mut body = String::new();
     for join in 0..joins {
@@ -17,26 +17,26 @@ pub(crate) fn one_function(locals: usize, joins: usize) -> Vec<u8> {
 }
 
 /// So many small functions.
-pub(crate) fn functions(count: usize) -> Vec<u8> {
+pub fn functions(count: usize) -> Vec<u8> {
     let fields = "(func (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))".repeat(count);
     Guest { fields, ..Guest::new("functions") }.component()
 }
 
 /// Functions with as many locals as a function may have.
-pub(crate) fn locals(functions: usize) -> Vec<u8> {
+pub fn locals(functions: usize) -> Vec<u8> {
     let declared = "i64 ".repeat(49_000);
     let fields = format!("(func (param i64) (local {declared}) (local.set 48000 (local.get 0)))").repeat(functions);
     Guest { fields, ..Guest::new("locals") }.component()
 }
 
 /// Blocks in blocks.
-pub(crate) fn nesting(depth: usize) -> Vec<u8> {
+pub fn nesting(depth: usize) -> Vec<u8> {
     let fields = format!("(func (param i32) {} {})", "block local.get 0 br_if 0 ".repeat(depth), "end ".repeat(depth));
     Guest { fields, ..Guest::new("nesting") }.component()
 }
 
 /// Tables of jumps, each to every block around it.
-pub(crate) fn jumps(blocks: usize, tables: usize) -> Vec<u8> {
+pub fn jumps(blocks: usize, tables: usize) -> Vec<u8> {
     let targets: String = (0..60_000).map(|target| format!("{} ", target % blocks)).collect();
     let table = format!("block local.get 0 br_table {targets} end ");
     let (open, close) = ("block ".repeat(blocks), "end ".repeat(blocks));
@@ -45,7 +45,7 @@ pub(crate) fn jumps(blocks: usize, tables: usize) -> Vec<u8> {
 }
 
 /// A large piece of data, which the compiled form has too.
-pub(crate) fn data(bytes: usize) -> Vec<u8> {
+pub fn data(bytes: usize) -> Vec<u8> {
     let pages = bytes / 65_536 + 1;
     let fields = format!("(memory $vast {pages}) (data (memory $vast) (i32.const 0) \"{}\")", "x".repeat(bytes));
     Guest { fields, ..Guest::new("data") }.component()
@@ -65,7 +65,7 @@ fn leb(mut number: usize) -> Vec<u8> {
 }
 
 /// A good component with another inside that is instantiated with it.
-pub(crate) fn containing(name: &str, inner: &str) -> Vec<u8> {
+pub fn containing(name: &str, inner: &str) -> Vec<u8> {
     holding(Guest::new(name).component(), &wat::parse_str(inner).unwrap())
 }
 
@@ -96,7 +96,7 @@ fn holding(mut wasm: Vec<u8>, inner: &[u8]) -> Vec<u8> {
 }
 
 /// Many modules, each instantiated.
-pub(crate) fn modules(count: usize) -> Vec<u8> {
+pub fn modules(count: usize) -> Vec<u8> {
     let fields: String = (0..count)
         .map(|n| {
             format!(
@@ -108,14 +108,14 @@ pub(crate) fn modules(count: usize) -> Vec<u8> {
 }
 
 /// Components in components, each instantiated.
-pub(crate) fn components(depth: usize) -> Vec<u8> {
+pub fn components(depth: usize) -> Vec<u8> {
     let empty = wat::parse_str("(component)").unwrap();
     let inner = (0..depth).fold(empty.clone(), |inner, _| holding(empty.clone(), &inner));
     holding(Guest::new("components").component(), &inner)
 }
 
 /// Components that each instantiate the one before it twice.
-pub(crate) fn instances(doublings: usize) -> Vec<u8> {
+pub fn instances(doublings: usize) -> Vec<u8> {
     let mut fields = "(component $c0 (core module $m (memory 1)) (core instance (instantiate $m)))".to_owned();
     for n in 1..=doublings {
         let before = n - 1;
@@ -127,7 +127,7 @@ pub(crate) fn instances(doublings: usize) -> Vec<u8> {
 }
 
 /// A type that doubles at each of so many steps.
-pub(crate) fn types(doublings: usize) -> Vec<u8> {
+pub fn types(doublings: usize) -> Vec<u8> {
     let mut fields = "(type $t0 (tuple u8 u8))".to_owned();
     for n in 1..=doublings {
         let before = n - 1;
@@ -139,7 +139,7 @@ pub(crate) fn types(doublings: usize) -> Vec<u8> {
 }
 
 /// So many exported types.
-pub(crate) fn exports(count: usize) -> Vec<u8> {
+pub fn exports(count: usize) -> Vec<u8> {
     let fields: String = (0..count)
         .map(|n| format!("(type $t{n} (record (field \"f{n}\" u32))) (export \"t{n}\" (type $t{n}))"))
         .collect();
