@@ -68,12 +68,16 @@ impl Peer {
         };
         let name = ServerName::try_from(name.to_owned())?;
         // One HTTP/2 connection, as the aggregation layer and the HPA controller have.
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        // Or the first request waits for the peer's delayed acknowledgement.
+        http.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_only()
             .with_server_name_resolver(hyper_rustls::FixedServerNameResolver::new(name))
             .enable_http2()
-            .build();
+            .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
         Ok(Peer { client, base: format!("https://{address}"), headers })
     }

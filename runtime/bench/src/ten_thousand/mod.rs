@@ -28,6 +28,9 @@ pub struct Options {
     /// Seconds that each load of reads lasts
     #[arg(long, default_value_t = 5)]
     pub read_s: u64,
+    /// Measure rest and reads alone: no failures, restarts and edges
+    #[arg(long)]
+    pub rest_only: bool,
     /// Cron objects that switch in the same second; 0: none
     #[arg(long, default_value_t = 500)]
     pub edge: usize,
@@ -76,8 +79,10 @@ pub async fn run(options: &Options, report: Report) -> Result<()> {
         read(&stage, options, told).await?;
         rest::measure(&stage, Duration::from_secs(options.steady_s), told, "steady").await?;
     }
-    trouble::measure(&mut stage, options, told).await?;
-    edge::measure(&stage, options, told).await?;
+    if !options.rest_only {
+        trouble::measure(&mut stage, options, told).await?;
+        edge::measure(&stage, options, told).await?;
+    }
     delete(&stage, told).await
 }
 

@@ -16,9 +16,12 @@ const TOGETHER: Duration = Duration::from_secs(1);
 /// An answer is shared for a second (`host::budget`); what is asked a little earlier than that after the last time costs no request.
 const SHARED: Duration = Duration::from_millis(800);
 
-/// A source's questions are spread over about as many moments of their period, few or many. A batch of one costs a
-/// fraction of a millisecond; at 64 moments of 15 s that is nothing, and no second has more than 1.3 times its share.
-const SPREAD: usize = 64;
+/// Slots of a source are filled to this many questions first: so many requests at once are no burst to any source.
+const FEW: usize = 16;
+
+/// A source of more is spread over about so many moments of its period, before slots are filled whole. More moments would be
+/// flatter still, but a namespace that asks what others ask needs a batch, and so an instance, for each of them.
+const SPREAD: usize = 128;
 
 /// What queries must have in common to share a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -109,9 +112,9 @@ fn asks_for_itself(question: &Question) -> bool {
 }
 
 impl Source {
-    /// Slots are filled so far that the source's requests are spread over the whole period.
+    /// How far a slot is filled before there is another one.
     fn slot_size(&self, settings: &Settings) -> usize {
-        self.alike.len().div_ceil(SPREAD).clamp(1, settings.batch_max.max(1))
+        self.alike.len().div_ceil(SPREAD).max(FEW).min(settings.batch_max)
     }
 
     /// When a new question is asked for the first time: with those that are alike, if they are asked about now, else as

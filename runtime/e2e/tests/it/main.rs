@@ -5,6 +5,7 @@ mod economy;
 mod hpa;
 mod input;
 mod lifecycle;
+mod many;
 mod redis_scaler;
 mod registry;
 mod scale;
