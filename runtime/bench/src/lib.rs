@@ -4,4 +4,5 @@ pub mod figure;
 pub mod joint;
 pub mod load;
 pub mod responder;
+pub mod ten_thousand;
 mod usage;

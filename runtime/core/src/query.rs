@@ -118,6 +118,9 @@ pub struct SourceKey(pub Fingerprint);
 pub struct Question {
     /// Under which it is asked once.
     pub identity: QueryIdentity,
+    /// Equal for questions that differ in nothing but their namespace: a source is asked all of them at the same moment, so
+    /// that one request can answer them.
+    pub alike: Fingerprint,
     /// Which component answers it.
     pub component: Digest,
     /// The trigger.

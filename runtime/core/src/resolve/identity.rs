@@ -35,7 +35,8 @@ impl fmt::Debug for ProcessKey {
 pub fn question(key: &ProcessKey, scaler: &Scaler, trigger: ResolvedTrigger, plan: QueryPlan) -> Question {
     let secrets = secrets(key, scaler, &trigger);
     Question {
-        identity: identity(key, scaler, &trigger, &plan),
+        identity: identity(key, scaler, &trigger, &plan, Some(&trigger.domain)),
+        alike: identity(key, scaler, &trigger, &plan, None).0,
         component: scaler.digest,
         source: source(key, scaler, &trigger, plan.endpoints.first(), secrets),
         secrets,
@@ -44,10 +45,16 @@ pub fn question(key: &ProcessKey, scaler: &Scaler, trigger: ResolvedTrigger, pla
     }
 }
 
-fn identity(key: &ProcessKey, scaler: &Scaler, trigger: &ResolvedTrigger, plan: &QueryPlan) -> QueryIdentity {
+fn identity(
+    key: &ProcessKey,
+    scaler: &Scaler,
+    trigger: &ResolvedTrigger,
+    plan: &QueryPlan,
+    domain: Option<&str>,
+) -> QueryIdentity {
     let mut hash = Keyed::new(key, "query");
     hash.bytes(&scaler.digest.0);
-    hash.text(&trigger.domain);
+    hash.optional(domain);
     hash.text(&trigger.kind);
     hash.count(trigger.values.len());
     for (name, value) in &trigger.values {

@@ -163,7 +163,7 @@ impl Schedule {
         self.polls.remove(id.index as usize);
         self.generations[id.index as usize] = self.generations[id.index as usize].wrapping_add(1);
         self.known.remove(&identity);
-        if self.lanes.remove(slot, id.index) == Removed::SlotGone {
+        if self.lanes.remove(slot, id.index, &question) == Removed::SlotGone {
             self.timers.set(slot, None);
         }
     }

@@ -7,6 +7,7 @@ mod economy;
 mod hpa;
 mod input;
 mod lifecycle;
+mod many;
 mod quarantine;
 mod redis_scaler;
 mod registry;

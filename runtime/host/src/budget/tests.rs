@@ -8,6 +8,7 @@ use windlass_core::{Digest, FailureKind};
 pub(crate) fn question(domain: &str, secrets: u8) -> Question {
     Question {
         identity: QueryIdentity(Fingerprint([0; 32])),
+        alike: Fingerprint([0; 32]),
         component: Digest([0; 32]),
         trigger: ResolvedTrigger {
             kind: "test".into(),
