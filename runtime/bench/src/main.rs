@@ -2,7 +2,7 @@
 use anyhow::Result;
 use clap::Parser;
 use windlass_bench::figure::{Output, Report};
-use windlass_bench::{joint, responder};
+use windlass_bench::{contained, joint, responder};
 
 #[derive(Parser)]
 #[command(name = "windlass-bench", about = "Benchmarks of Windlass")]
@@ -21,6 +21,14 @@ enum Bench {
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
+    /// Hostile components, slow and dead sources, greedy tenants: what their neighbours notice
+    Contained {
+        #[command(flatten)]
+        options: contained::Options,
+        /// Form of the figures
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
     /// The bare TLS responder that reads are compared with
     #[command(hide = true)]
     Respond(responder::Arguments),
@@ -30,6 +38,7 @@ enum Bench {
 async fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Joint { options, output } => joint::run(&options, Report { bench: "joint", output }).await,
+        Bench::Contained { options, output } => contained::run(&options, Report { bench: "contained", output }).await,
         Bench::Respond(arguments) => responder::run(arguments).await,
     }
 }
