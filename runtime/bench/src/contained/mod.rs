@@ -2,10 +2,13 @@
 //! real control plane, good ScaledObjects on a source that answers at once, and a reader of their metrics. Undisturbed windows
 //! take turns with attacked ones, so that whatever else the machine does meets both.
 mod attack;
+mod greedy;
 mod hostile;
 mod object;
 mod page;
 mod reader;
+mod shared;
+mod source;
 mod stage;
 
 use crate::figure::Report;
@@ -41,6 +44,12 @@ pub struct Options {
 pub enum Part {
     /// Hostile components
     Attacks,
+    /// Slow and dead sources
+    Sources,
+    /// A tenant that asks more than its source may be asked
+    Greedy,
+    /// Many objects with few questions
+    Shared,
 }
 
 /// How much of it.
@@ -70,6 +79,15 @@ pub async fn run(options: &Options, report: Report) -> Result<()> {
     let stage = Stage::start(options.objects, scale.period, report).await?;
     if wanted(Part::Attacks) {
         attack::measure(&stage, scale, &options.groups, report).await?;
+    }
+    if wanted(Part::Sources) {
+        source::measure(&stage, scale, report).await?;
+    }
+    if wanted(Part::Greedy) {
+        greedy::measure(&stage, options.quick, report).await?;
+    }
+    if wanted(Part::Shared) {
+        shared::measure(&stage, options.quick, report).await?;
     }
     Ok(())
 }

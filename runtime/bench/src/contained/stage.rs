@@ -24,14 +24,51 @@ pub(super) struct Stage {
     pub(super) operator: Operator,
     pub(super) client: Client,
     pub(super) peer: Peer,
-    /// Answers at once.
-    _good: ScriptedHttp,
-    /// What hostile components flood; it answers at once too.
-    _flooded: ScriptedHttp,
-    /// Never answers.
-    _silent: ScriptedHttp,
+    pub(super) sources: Sources,
     pub(super) attacks: Vec<Attack>,
+    /// The metrics of all good objects.
     pub(super) paths: Arc<Vec<String>>,
+}
+
+/// Event sources; at the start all of them answer at once, except for the silent one.
+pub(super) struct Sources {
+    /// Of six good objects of ten.
+    pub(super) good: ScriptedHttp,
+    /// Of one good object of ten each.
+    pub(super) moody: [ScriptedHttp; MOODY],
+    /// What hostile components flood.
+    flooded: ScriptedHttp,
+    /// Never answers.
+    silent: ScriptedHttp,
+    /// Has a budget of 50 requests a second.
+    pub(super) scarce: ScriptedHttp,
+    /// Is asked few questions by many.
+    pub(super) shared: ScriptedHttp,
+}
+
+/// Sources that change their mood.
+pub(super) const MOODY: usize = 4;
+/// The budget of the scarce source, in requests a second.
+pub(super) const SCARCE: u32 = 50;
+
+impl Sources {
+    async fn start() -> Result<Sources> {
+        let sources = Sources {
+            good: answering().await?,
+            moody: [answering().await?, answering().await?, answering().await?, answering().await?],
+            flooded: answering().await?,
+            silent: answering().await?,
+            scarce: answering().await?,
+            shared: answering().await?,
+        };
+        sources.silent.set_mood(Mood::Hanging);
+        Ok(sources)
+    }
+
+    /// The source of a good object.
+    fn of(&self, index: usize) -> &ScriptedHttp {
+        self.moody.get(index % 10).unwrap_or(&self.good)
+    }
 }
 
 impl Stage {
@@ -39,18 +76,22 @@ impl Stage {
         report.say("starting a control plane with Kubernetes' defaults");
         let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await?;
         let installed = install(&control_plane).await?;
-        let (good, flooded, silent) = (answering().await?, answering().await?, answering().await?);
-        silent.set_mood(Mood::Hanging);
-        let attacks = hostile::attacks(good.address(), flooded.address(), silent.address());
+        let sources = Sources::start().await?;
+        let attacks =
+            hostile::attacks(sources.good.address(), sources.flooded.address(), sources.silent.address());
         let folder = with_hostile(&attacks)?;
         report.say(&format!("an operator with {} hostile components among its own", attacks.len()));
-        let options = OperatorOptions { scalers: Some(folder.path().to_owned()), ..OperatorOptions::default() };
+        let options = OperatorOptions {
+            scalers: Some(folder.path().to_owned()),
+            arguments: vec![format!("--source-budget={},rate={SCARCE},burst={SCARCE}", sources.scarce.address())],
+            ..OperatorOptions::default()
+        };
         let operator = Operator::start(&control_plane, &installed, options).await?;
         wait_for_metrics_api(&control_plane).await?;
         let client = control_plane.client().await?;
         let peer = past_api_server(&control_plane, &installed, &operator).await?;
         report.say(&format!("{count} good ScaledObjects"));
-        let objects: Vec<Object> = (0..count).map(|index| good_object(index, &good.url(), period)).collect();
+        let objects: Vec<Object> = (0..count).map(|index| good_object(index, &sources.of(index).url(), period)).collect();
         object::create_targets(&client, &objects).await?;
         object::create(&client, &objects).await?;
         let paths = Arc::new(objects.iter().map(|object| object.path(0, "prometheus")).collect());
@@ -59,14 +100,26 @@ impl Stage {
             operator,
             client,
             peer,
-            _good: good,
-            _flooded: flooded,
-            _silent: silent,
+            sources,
             attacks,
             paths,
         };
         stage.wait_served(&stage.paths).await?;
         Ok(stage)
+    }
+
+    /// The metrics of those good objects that a moody source serves, or that the good one does.
+    pub(super) fn paths_of(&self, moody: Option<usize>) -> Arc<Vec<String>> {
+        let fits = |index: usize| if index % 10 < MOODY { Some(index % 10) == moody } else { moody.is_none() };
+        let paths = self.paths.iter().enumerate().filter(|(index, _)| fits(*index));
+        Arc::new(paths.map(|(_, path)| path.clone()).collect())
+    }
+
+    /// Creates objects with their targets, and waits until their metrics are served.
+    pub(super) async fn add(&self, objects: &[Object], paths: &[String]) -> Result<()> {
+        object::create_targets(&self.client, objects).await?;
+        object::create(&self.client, objects).await?;
+        self.wait_served(paths).await
     }
 
     /// Waits until each of these metrics has a value.
