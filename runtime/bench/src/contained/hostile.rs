@@ -36,6 +36,19 @@ pub(super) fn attacks(good: SocketAddr, flooded: SocketAddr, silent: SocketAddr)
     attacks
 }
 
+/// One that works as long as its source does, and breaks down when that answers 500.
+pub(super) fn turncoat(source: SocketAddr) -> Attack {
+    let mut guest = Guest::new("turncoat");
+    let requests = guest.requests(&[Ask { method: "POST".to_owned(), target: "/".to_owned(), ..Ask::default() }]);
+    let poll = format!(
+        "(local.set $p (call $http_send {requests}))
+         (call $exchange_next (local.get $p) (i32.const 64))
+         (if (i32.eq (i32.load16_u (i32.const 88)) (i32.const 500)) (then unreachable))
+         {ANSWER}"
+    );
+    attack("turncoat", source, Guest { poll, ..guest })
+}
+
 /// A guest that reaches a source by its one parameter.
 fn attack(group: &'static str, source: SocketAddr, mut guest: Guest) -> Attack {
     guest.parameters = vec![Declared { name: "url".to_owned(), shape: URL, ..Declared::default() }];

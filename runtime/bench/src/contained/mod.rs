@@ -2,6 +2,7 @@
 //! real control plane, good ScaledObjects on a source that answers at once, and a reader of their metrics. Undisturbed windows
 //! take turns with attacked ones, so that whatever else the machine does meets both.
 mod attack;
+mod costs;
 mod greedy;
 mod hostile;
 mod object;
@@ -50,6 +51,8 @@ pub enum Part {
     Greedy,
     /// Many objects with few questions
     Shared,
+    /// Compiling, the cache, and a quarantine from its beginning to its end
+    Costs,
 }
 
 /// How much of it.
@@ -88,6 +91,9 @@ pub async fn run(options: &Options, report: Report) -> Result<()> {
     }
     if wanted(Part::Shared) {
         shared::measure(&stage, options.quick, report).await?;
+    }
+    if wanted(Part::Costs) {
+        costs::measure(&stage, report).await?;
     }
     Ok(())
 }

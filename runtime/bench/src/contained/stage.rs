@@ -25,6 +25,8 @@ pub(super) struct Stage {
     pub(super) peer: Peer,
     pub(super) sources: Sources,
     pub(super) attacks: Vec<Attack>,
+    /// Works as long as its source does.
+    pub(super) turncoat: Attack,
     /// The metrics of all good objects.
     pub(super) paths: Arc<Vec<String>>,
 }
@@ -43,6 +45,8 @@ pub(super) struct Sources {
     pub(super) scarce: ScriptedHttp,
     /// Is asked few questions by many.
     pub(super) shared: ScriptedHttp,
+    /// The turncoat's.
+    pub(super) turning: ScriptedHttp,
 }
 
 /// Sources that change their mood.
@@ -59,6 +63,7 @@ impl Sources {
             silent: answering().await?,
             scarce: answering().await?,
             shared: answering().await?,
+            turning: answering().await?,
         };
         sources.silent.set_mood(Mood::Hanging);
         Ok(sources)
@@ -77,7 +82,8 @@ impl Stage {
         let installed = install(&control_plane).await?;
         let sources = Sources::start().await?;
         let attacks = hostile::attacks(sources.good.address(), sources.flooded.address(), sources.silent.address());
-        let folder = with_hostile(&attacks)?;
+        let turncoat = hostile::turncoat(sources.turning.address());
+        let folder = with_hostile(attacks.iter().chain([&turncoat]))?;
         report.say(&format!("an operator with {} hostile components among its own", attacks.len()));
         let options = OperatorOptions {
             scalers: Some(folder.path().to_owned()),
@@ -94,7 +100,7 @@ impl Stage {
         object::create_targets(&client, &objects).await?;
         object::create(&client, &objects).await?;
         let paths = Arc::new(objects.iter().map(|object| object.path(0, "prometheus")).collect());
-        let stage = Stage { _control_plane: control_plane, operator, client, peer, sources, attacks, paths };
+        let stage = Stage { _control_plane: control_plane, operator, client, peer, sources, attacks, turncoat, paths };
         stage.wait_served(&stage.paths).await?;
         Ok(stage)
     }
@@ -145,7 +151,7 @@ fn good_object(index: usize, url: &str, period: Duration) -> Object {
 }
 
 /// A folder with the bundled components and the hostile ones.
-fn with_hostile(attacks: &[Attack]) -> Result<Folder> {
+fn with_hostile<'a>(attacks: impl IntoIterator<Item = &'a Attack>) -> Result<Folder> {
     let folder = Folder::for_run("scalers")?;
     for entry in std::fs::read_dir(components()?)? {
         let file = entry?.path();
