@@ -2,7 +2,7 @@
 use anyhow::Result;
 use clap::Parser;
 use windlass_bench::figure::{Output, Report};
-use windlass_bench::{joint, responder, ten_thousand};
+use windlass_bench::{contained, joint, responder, ten_thousand};
 
 #[derive(Parser)]
 #[command(name = "windlass-bench", about = "Benchmarks of Windlass")]
@@ -30,6 +30,14 @@ enum Bench {
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
+    /// Hostile components, slow and dead sources, greedy tenants: what their neighbours notice
+    Contained {
+        #[command(flatten)]
+        options: contained::Options,
+        /// Form of the figures
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
     /// The bare TLS responder that reads are compared with
     #[command(hide = true)]
     Respond(responder::Arguments),
@@ -42,6 +50,7 @@ async fn main() -> Result<()> {
         Bench::TenThousand { options, output } => {
             ten_thousand::run(&options, Report { bench: "ten-thousand", output }).await
         }
+        Bench::Contained { options, output } => contained::run(&options, Report { bench: "contained", output }).await,
         Bench::Respond(arguments) => responder::run(arguments).await,
     }
 }

@@ -76,6 +76,7 @@ impl Operator {
         let [port, health] = free_ports()?;
         let (metrics_api, health) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{health}"));
         register_metrics_api(control_plane, namespace, service, port, None).await?;
+        let scalers = options.scalers.map_or_else(components, Ok)?;
         let mut arguments = vec![
             "operator".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
@@ -83,7 +84,7 @@ impl Operator {
             format!("--service={service}"),
             format!("--secure-bind-address={metrics_api}"),
             format!("--metrics-bind-address={health}"),
-            format!("--scalers={}", options.scalers.map_or_else(components, Ok)?.display()),
+            format!("--scalers={}", scalers.display()),
             // Compiled components outlive a run: compiling is not what these tests are about.
             format!("--cache={}", target().join("e2e/compiled").display()),
             "--allow-loopback".to_owned(),

@@ -1,6 +1,6 @@
 //! Cron windows that open in the same second, and close in the same second.
 use super::stage::Stage;
-use super::{LIMIT, Options, Told, object, rest};
+use super::{LIMIT, Told, object, rest};
 use crate::figure::Times;
 use anyhow::Result;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,11 +10,7 @@ const GENERATION: &str = "edge";
 const MINUTE: u64 = 60;
 
 /// Measures both edges.
-pub(super) async fn measure(stage: &Stage, options: &Options, told: Told) -> Result<()> {
-    let count = options.edge;
-    if count == 0 {
-        return Ok(());
-    }
+pub(super) async fn measure(stage: &Stage, count: usize, told: Told) -> Result<()> {
     told.report.say(&format!("{count} cron objects that switch in the same second"));
     stage.add_targets(GENERATION, 0, count, 0).await?;
     // A write budget of 300 a second makes a hundred objects a second; both edges are to find all of them at rest.

@@ -12,6 +12,7 @@ use crate::figure::Report;
 use crate::joint::reads;
 use crate::load::Peer;
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use stage::Stage;
 use std::time::{Duration, Instant};
 use windlass_e2e::counted;
@@ -28,10 +29,10 @@ pub struct Options {
     /// Seconds that each load of reads lasts
     #[arg(long, default_value_t = 5)]
     pub read_s: u64,
-    /// Measure rest and reads alone: no failures, restarts and edges
-    #[arg(long)]
-    pub rest_only: bool,
-    /// Cron objects that switch in the same second; 0: none
+    /// What to measure once the objects are there
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Phase::value_variants().to_vec())]
+    pub phases: Vec<Phase>,
+    /// Cron objects that switch in the same second
     #[arg(long, default_value_t = 500)]
     pub edge: usize,
     /// kube-controller-manager's --kube-api-qps; its burst is half more
@@ -40,6 +41,27 @@ pub struct Options {
     /// kube-controller-manager's --concurrent-horizontal-pod-autoscaler-syncs
     #[arg(long, default_value_t = 5)]
     pub hpa_workers: u32,
+}
+
+/// A part of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Phase {
+    /// Reads of external metrics, at each number of objects.
+    Reads,
+    /// Nothing happens, at each number of objects.
+    Rest,
+    /// A third of all questions fails.
+    Failing,
+    /// The HTTP source is gone for a minute.
+    Outage,
+    /// The operator is killed and started again.
+    Restart,
+    /// The API server is killed and started again.
+    ApiServer,
+    /// Cron windows that open and close in the same second.
+    Edge,
+    /// All are deleted.
+    Delete,
 }
 
 /// How long the whole system may take for anything.
@@ -76,14 +98,28 @@ pub async fn run(options: &Options, report: Report) -> Result<()> {
     for count in &options.objects {
         told.count = *count;
         grow(&mut stage, told).await?;
-        read(&stage, options, told).await?;
-        rest::measure(&stage, Duration::from_secs(options.steady_s), told, "steady").await?;
+        for phase in options.phases.iter().filter(|phase| matches!(phase, Phase::Reads | Phase::Rest)) {
+            run_phase(*phase, &mut stage, options, told).await?;
+        }
     }
-    if !options.rest_only {
-        trouble::measure(&mut stage, options, told).await?;
-        edge::measure(&stage, options, told).await?;
+    for phase in options.phases.iter().filter(|phase| !matches!(phase, Phase::Reads | Phase::Rest)) {
+        run_phase(*phase, &mut stage, options, told).await?;
     }
-    delete(&stage, told).await
+    Ok(())
+}
+
+async fn run_phase(phase: Phase, stage: &mut Stage, options: &Options, told: Told) -> Result<()> {
+    let steady = Duration::from_secs(options.steady_s);
+    match phase {
+        Phase::Reads => read(stage, options, told).await,
+        Phase::Rest => rest::measure(stage, steady, told, "steady").await,
+        Phase::Failing => trouble::failing(stage, steady, told).await,
+        Phase::Outage => trouble::outage(stage, told).await,
+        Phase::Restart => trouble::restart(stage, steady, told).await,
+        Phase::ApiServer => trouble::api_server(stage, told).await,
+        Phase::Edge => edge::measure(stage, options.edge, told).await,
+        Phase::Delete => delete(stage, told).await,
+    }
 }
 
 /// From the first POST to all Ready.

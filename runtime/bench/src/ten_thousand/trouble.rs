@@ -1,7 +1,7 @@
-//! Failing triggers, a source that is gone, and restarts of the operator and of the API server.
+//! Failing triggers, a source that is gone, and restarts of the operator and of the API server. Each phase ends as it began.
 use super::object::{self, Kind};
 use super::stage::Stage;
-use super::{LIMIT, Options, Told, rest};
+use super::{LIMIT, Told, rest};
 use crate::load::Peer;
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
@@ -10,17 +10,8 @@ use std::time::{Duration, Instant};
 /// How long the source is gone.
 const OUTAGE: Duration = Duration::from_secs(60);
 
-/// Measures one after the other; each ends as it began.
-pub(super) async fn measure(stage: &mut Stage, options: &Options, told: Told) -> Result<()> {
-    let steady = Duration::from_secs(options.steady_s);
-    failing(stage, steady, told).await?;
-    outage(stage, told).await?;
-    restart(stage, steady, told).await?;
-    api_server(stage, told).await
-}
-
 /// A third of all questions fails for good: transitions are written, then nothing.
-async fn failing(stage: &Stage, steady: Duration, told: Told) -> Result<()> {
+pub(super) async fn failing(stage: &Stage, steady: Duration, told: Told) -> Result<()> {
     told.report.say("a third of all questions fails");
     let fails = |name: &str| object::index_of("web", name).is_some_and(|index| Kind::of(index).fails());
     let failing = (0..stage.count).filter(|index| Kind::of(*index).fails()).count();
@@ -51,7 +42,7 @@ async fn failing(stage: &Stage, steady: Duration, told: Told) -> Result<()> {
 }
 
 /// The HTTP source is gone for a minute.
-async fn outage(stage: &mut Stage, told: Told) -> Result<()> {
+pub(super) async fn outage(stage: &mut Stage, told: Told) -> Result<()> {
     told.report.say("the HTTP source is gone for a minute");
     let mark = stage.control_plane.audit().mark().await?;
     let started = Instant::now();
@@ -78,7 +69,7 @@ async fn outage(stage: &mut Stage, told: Told) -> Result<()> {
 }
 
 /// The operator is killed and started again.
-async fn restart(stage: &mut Stage, steady: Duration, told: Told) -> Result<()> {
+pub(super) async fn restart(stage: &mut Stage, steady: Duration, told: Told) -> Result<()> {
     told.report.say("the operator is killed and started again");
     let mark = stage.control_plane.audit().mark().await?;
     stage.operator.kill()?;
@@ -97,7 +88,7 @@ async fn restart(stage: &mut Stage, steady: Duration, told: Told) -> Result<()> 
 }
 
 /// The API server is killed and started again.
-async fn api_server(stage: &mut Stage, told: Told) -> Result<()> {
+pub(super) async fn api_server(stage: &mut Stage, told: Told) -> Result<()> {
     told.report.say("the API server is killed and started again");
     let (direct, paths) =
         (Peer::past_api_server(&stage.control_plane, &stage.installed, &stage.operator).await?, stage.paths());

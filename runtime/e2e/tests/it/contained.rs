@@ -100,7 +100,7 @@ async fn a_namespace_that_asks_for_more_than_there_is_takes_nothing_from_the_oth
     greedy.set_budget(&source.address().to_string(), "rate: 20, burst: 5").await?;
     let mut small = Vec::new();
     for number in 0..3 {
-        small.push(Windlass::beside(&format!("small-{number}")).await?);
+        small.push(greedy.another(&format!("small-{number}")).await?);
     }
     // 150 questions a second, and 12, of which 20 can be answered.
     objects(&greedy, "web", 150, &source).await?;

@@ -92,6 +92,12 @@ impl Windlass {
         Windlass::new(test, running, Some(beside)).await
     }
 
+    /// A further namespace of the same test. (A second turn beside others would wait for a test that wants to be alone, which
+    /// waits for the first one.)
+    pub(crate) async fn another(&self, test: &str) -> Result<Windlass> {
+        Windlass::new(test, self.running, None).await
+    }
+
     /// The same while no other test of Windlass runs: for counts that concern the whole cluster, and for restarts.
     pub(crate) async fn alone(test: &str) -> Result<Alone> {
         let running = running().await?;
