@@ -1,5 +1,6 @@
 //! Annotations, labels and the finalizer: the names that other programs see, and how their values are read.
 use std::collections::BTreeMap;
+use windlass_core::Text;
 
 /// Pauses the object.
 pub const PAUSED: &str = "autoscaling.keda.sh/paused";
@@ -21,6 +22,8 @@ pub const VALIDATE_HPA_OWNERSHIP: &str = "validations.keda.sh/hpa-ownership";
 pub const ENGINE: &str = "windlass.dev/engine";
 /// Ours, on a TriggerAuthentication or ClusterTriggerAuthentication: the hosts that its secrets may go to.
 pub const HOSTS: &str = windlass_core::binding::ANNOTATION;
+/// Ours, before a trigger type, on a ScaledObject, a Namespace or the definition of ScaledObjects: the component that serves it.
+pub const SCALER: &str = "windlass.dev/scaler.";
 /// Label of a ScaledObject and selector of its external metrics.
 pub const OWNER_LABEL: &str = "scaledobject.keda.sh/name";
 /// Finalizer of all objects of the group.
@@ -35,4 +38,31 @@ pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-config
 pub fn is_on(annotations: Option<&BTreeMap<String, String>>, name: &str) -> bool {
     let off = |value: &String| matches!(value.as_str(), "0" | "f" | "F" | "false" | "FALSE" | "False");
     annotations.and_then(|all| all.get(name)).is_some_and(|value| !off(value))
+}
+
+/// The components that annotations register, as written, by trigger type.
+pub fn scalers(annotations: Option<&BTreeMap<String, String>>) -> BTreeMap<Text, Text> {
+    let kind = |(name, value): (&String, &String)| Some((name.strip_prefix(SCALER)?.into(), value.trim().into()));
+    annotations.into_iter().flatten().filter_map(kind).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scalers;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn components_are_registered_by_trigger_type() {
+        let written = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let annotations = BTreeMap::from([
+            written("windlass.dev/scaler.my-queue", " oci://registry.example/acme/my-queue:1\n"),
+            written("windlass.dev/scaler", "nothing"),
+            written("windlass.dev/engine", "hpa"),
+            written("other.dev/scaler.my-queue", "nothing"),
+        ]);
+        let told = scalers(Some(&annotations));
+        let expected = [("my-queue".into(), "oci://registry.example/acme/my-queue:1".into())];
+        assert_eq!(told, BTreeMap::from(expected));
+        assert!(scalers(None).is_empty());
+    }
 }

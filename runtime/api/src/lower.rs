@@ -76,6 +76,7 @@ pub fn lower_for(object: &ScaledObject, unset: Engine) -> Result<Declared, Fault
             .as_ref()
             .and_then(|advanced| advanced.restore_to_original_replica_count)
             .unwrap_or(false),
+        components: annotation::scalers(annotations),
     })
 }
 

@@ -47,12 +47,25 @@ const EVERYWHERE: &[Grant] = &[
     grant("", &["pods"], &["list"]),
     grant("metrics.k8s.io", &["pods"], &["list"]),
     grant("events.k8s.io", &["events"], &["create"]),
+    // Components are registered by annotations of namespaces and of the definition of ScaledObjects.
+    grant("", &["namespaces"], &["list", "watch"]),
+    named(
+        "apiextensions.k8s.io",
+        &["customresourcedefinitions"],
+        &[crate::registration::DEFINITION],
+        &["list", "watch"],
+    ),
+    // Whose pull secrets its components are pulled with.
+    named("", &["serviceaccounts"], &[crate::registration::SERVICE_ACCOUNT], &["get"]),
     named("apiregistration.k8s.io", &["apiservices"], &[crate::api_service::NAME], &["get", "patch"]),
 ];
 
 /// In the operator's own namespace. The certificate's Secret may have any name, so its writing is not bound to one.
 const AT_HOME: &[Grant] = &[
     grant("", &["secrets"], &["create", "patch"]),
+    // Which components serve what, for people.
+    grant("", &["configmaps"], &["create"]),
+    named("", &["configmaps"], &["windlass-components"], &["patch"]),
     grant("coordination.k8s.io", &["leases"], &["create"]),
     named("coordination.k8s.io", &["leases"], &[crate::lease::NAME], &["get", "patch"]),
 ];

@@ -40,6 +40,8 @@ pub(crate) struct Health<'a> {
     pub(crate) readings: &'a [Reading<'a>],
     /// Indices of the triggers in the object.
     pub(crate) indices: &'a [u16],
+    /// Triggers that an older component serves than the one that is registered, and why.
+    pub(crate) held_back: &'a [(u16, Text)],
 }
 
 impl Health<'_> {
@@ -81,7 +83,10 @@ impl Health<'_> {
             _ => {}
         }
         if failing.is_empty() {
-            let text = "ScaledObject is defined correctly and is ready for scaling";
+            let mut text = "ScaledObject is defined correctly and is ready for scaling".to_owned();
+            for (index, why) in self.held_back {
+                let _ = write!(text, "; trigger {index} stays with its component: {why}");
+            }
             return Condition::new(Tri::Yes, Reason::ScaledObjectReady, text);
         }
         let asked = self.readings.iter().filter(|reading| reading.asks()).count();

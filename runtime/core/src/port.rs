@@ -1,10 +1,11 @@
 //! What the outside implements. Nothing here waits; the futures belong to the callers.
 use crate::failure::{Failure, Fault};
-use crate::key::Digest;
+use crate::key::{Digest, Text};
 use crate::message::{Batch, BatchId, QueryId};
 use crate::query::{Problem, QueryPlan, ResolvedTrigger};
 use crate::sample::Outcome;
 use crate::scaler::Scaler;
+use crate::workload::{DeclaredTrigger, Intake};
 use crate::write::Write;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,10 +29,28 @@ pub trait Poller: Send + Sync + 'static {
     fn poll(&self, batch: Batch, report: Arc<dyn Report>) -> BoxFuture<'static, ()>;
 }
 
+/// What serves a trigger.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// The component.
+    pub scaler: Arc<Scaler>,
+    /// Why a newer one does not take its place.
+    pub held_back: Option<Text>,
+}
+
 /// Knows the scalers.
 pub trait Scalers: Send + Sync + 'static {
     /// The component that serves a trigger type, or why there is none (unknown, still compiling, quarantined).
     fn find(&self, trigger_type: &str) -> Result<Arc<Scaler>, Fault>;
+
+    /// The component that serves a trigger of an object, where namespaces and objects may have one of their own. `None`: it
+    /// is not known yet; the object is prepared again when it is.
+    ///
+    /// # Errors
+    /// As [`Scalers::find`], and when the one that was registered may not serve it.
+    fn serve(&self, _object: &Arc<Intake>, trigger: &DeclaredTrigger) -> Result<Option<Serving>, Fault> {
+        Ok(Some(Serving { scaler: self.find(&trigger.kind)?, held_back: None }))
+    }
 
     /// Asks a component what it makes of triggers: pure, cached by component and values. One answer each, in order.
     fn configure(

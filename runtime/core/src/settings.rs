@@ -81,7 +81,7 @@ pub(crate) fn seed_of(bytes: &[u8]) -> u64 {
 }
 
 /// `first × 2^(attempts − 1)`, at most `cap`, and of that a share between three quarters and all.
-pub(crate) fn backoff(first: Duration, cap: Duration, attempts: u32, seed: u64) -> Duration {
+pub fn backoff(first: Duration, cap: Duration, attempts: u32, seed: u64) -> Duration {
     let doubled = first.saturating_mul(1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX)).min(cap);
     let quarter = doubled / 4;
     let share = (spread(seed, u64::from(attempts)) % 1024) as u32;

@@ -90,7 +90,13 @@ impl Core {
         let readings = tracked.readings(&self.schedule, &self.settings, now.mono);
         let indices: Vec<u16> = declared.triggers.iter().map(|trigger| trigger.index).collect();
         let target = tracked.stored.target.as_ref();
-        let health = Health { fault: tracked.fault(), target, readings: &readings, indices: &indices };
+        let health = Health {
+            fault: tracked.fault(),
+            target,
+            readings: &readings,
+            indices: &indices,
+            held_back: &workload.held_back,
+        };
         let (replicas, ready) = match target {
             Some(TargetSeen::Found { spec, ready, .. }) => (Some(*spec), Some(*ready)),
             _ => (None, None),

@@ -212,6 +212,8 @@ pub struct Declared {
     pub engine: Engine,
     /// `restoreToOriginalReplicaCount`.
     pub restore_original: bool,
+    /// `windlass.dev/scaler.<type>`: components that the object registers for itself, by trigger type.
+    pub components: BTreeMap<Text, Text>,
 }
 
 /// Material for one trigger's resolution, read from the cluster: values by name. Secrets all, for one type's sake.
@@ -292,4 +294,6 @@ pub struct Workload {
     pub triggers: Vec<Trigger>,
     /// It cannot be served as a whole; Ready=False, HPA and replicas stay as they are (invariant 11).
     pub fault: Option<Fault>,
+    /// Triggers that an older component serves than the one that is registered, by index, and why.
+    pub held_back: Vec<(u16, Text)>,
 }

@@ -58,7 +58,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tls::Roots;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use wasmtime::component::Linker;
 use windlass_core::message::Batch;
 use windlass_core::port::{BoxFuture, Poller, Report, Scalers};
@@ -111,7 +111,6 @@ pub struct Host {
     plans: Arc<Mutex<Plans>>,
     /// Loads under way.
     loading: Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
-    version: watch::Sender<u64>,
     guests: Option<tokio::runtime::Runtime>,
 }
 
@@ -195,7 +194,6 @@ impl Host {
             ready: ArcSwap::from_pointee(Registry::default()),
             plans: Arc::default(),
             loading: Mutex::default(),
-            version: watch::Sender::new(0),
             guests: Some(guests),
         })
     }
@@ -209,33 +207,43 @@ impl Host {
         self.admit(wasm, &[]).await
     }
 
+    /// Loads a component without giving it a trigger type: whoever registers it says for whom it serves one.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub async fn prepare(&self, wasm: Vec<u8>) -> Result<Arc<Scaler>, HostError> {
+        let (ready, _turn) = self.made(wasm).await?;
+        self.ready.rcu(|now| {
+            let mut next = Registry::clone(now);
+            next.by_digest.entry(ready.scaler.digest).or_insert_with(|| ready.clone());
+            next
+        });
+        Ok(ready.scaler.clone())
+    }
+
+    /// Gives up a component that nobody uses any more, unless it has trigger types of its own. Calls under way end well.
+    pub fn release(&self, digest: Digest) {
+        self.ready.rcu(|now| {
+            let mut next = Registry::clone(now);
+            if !next.by_type.values().any(|ready| ready.scaler.digest == digest) {
+                next.by_digest.remove(&digest);
+            }
+            next
+        });
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| *of != digest);
+    }
+
     /// Loads a component that does not replace any of `settled`, whatever its name.
     async fn admit(&self, wasm: Vec<u8>, settled: &[Digest]) -> Result<Arc<Scaler>, HostError> {
-        let most = self.caller.shared.limits.component_bytes;
-        if wasm.len() > most {
-            self.caller.shared.metrics.hit(Limit::ComponentBytes);
-            return Err(HostError::TooLarge { bytes: wasm.len(), most });
-        }
-        let digest = Digest(Sha256::digest(&wasm).into());
-        if let Some(ready) = self.ready.load().by_digest.get(&digest) {
-            return Ok(ready.scaler.clone());
-        }
-        component::inspect(&wasm)?;
-        shape::check(&wasm, &self.caller.shared.limits, &self.caller.shared.metrics)?;
-        let turn = self.turn(digest);
-        let _turn = turn.lock().await;
-        if let Some(ready) = self.ready.load().by_digest.get(&digest) {
-            return Ok(ready.scaler.clone());
-        }
-        let component = self.compiler.component(&self.caller.engine, digest, wasm).await?;
-        let pre = component::link(&self.linker, &component)?;
-        let scaler = Arc::new(self.caller.describe(digest, &pre).await?);
-        let ready = Arc::new(Ready { scaler: scaler.clone(), pre });
-        let mut taken = None;
+        let (ready, _turn) = self.made(wasm).await?;
+        let (scaler, digest) = (ready.scaler.clone(), ready.scaler.digest);
+        let (mut taken, mut served) = (None, false);
         self.ready.rcu(|now| {
-            taken = now.taken(&scaler, settled);
+            // What serves already is admitted already.
+            served = now.by_type.values().any(|known| known.scaler.digest == digest);
+            taken = if served { None } else { now.taken(&scaler, settled) };
             let mut next = Registry::clone(now);
-            if taken.is_none() {
+            if taken.is_none() && !served {
                 next.by_digest.insert(digest, ready.clone());
                 next.by_type.extend(scaler.triggers.iter().map(|kind| (kind.clone(), ready.clone())));
             }
@@ -244,8 +252,30 @@ impl Host {
         if let Some(taken) = taken {
             return Err(taken);
         }
-        self.version.send_modify(|version| *version += 1);
         Ok(scaler)
+    }
+
+    /// A component, checked, compiled and described, or the one that is loaded already. Others that ask for it wait for the turn.
+    async fn made(&self, wasm: Vec<u8>) -> Result<(Arc<Ready>, Option<OwnedMutexGuard<()>>), HostError> {
+        let most = self.caller.shared.limits.component_bytes;
+        if wasm.len() > most {
+            self.caller.shared.metrics.hit(Limit::ComponentBytes);
+            return Err(HostError::TooLarge { bytes: wasm.len(), most });
+        }
+        let digest = Digest(Sha256::digest(&wasm).into());
+        if let Some(ready) = self.ready.load().by_digest.get(&digest) {
+            return Ok((ready.clone(), None));
+        }
+        component::inspect(&wasm)?;
+        shape::check(&wasm, &self.caller.shared.limits, &self.caller.shared.metrics)?;
+        let turn = self.turn(digest).lock_owned().await;
+        if let Some(ready) = self.ready.load().by_digest.get(&digest) {
+            return Ok((ready.clone(), None));
+        }
+        let component = self.compiler.component(&self.caller.engine, digest, wasm).await?;
+        let pre = component::link(&self.linker, &component)?;
+        let scaler = Arc::new(self.caller.describe(digest, &pre).await?);
+        Ok((Arc::new(Ready { scaler, pre }), Some(turn)))
     }
 
     /// A component that several ask for at the same time is compiled once: the others wait for their turn and find it.
@@ -329,6 +359,19 @@ impl Host {
         self.caller.shared.budgets.replace(budget);
     }
 
+    /// Whether a component is loaded.
+    pub fn holds(&self, digest: Digest) -> bool {
+        self.ready.load().by_digest.contains_key(&digest)
+    }
+
+    /// The components that have trigger types of their own, by name.
+    pub fn bundled(&self) -> Vec<Arc<Scaler>> {
+        let mut scalers: Vec<_> = self.ready.load().by_type.values().map(|ready| ready.scaler.clone()).collect();
+        scalers.sort_by(|a, b| (&a.name, a.digest).cmp(&(&b.name, b.digest)));
+        scalers.dedup_by_key(|scaler| scaler.digest);
+        scalers
+    }
+
     /// The components that serve something.
     pub fn scalers(&self) -> Vec<Arc<Scaler>> {
         let mut scalers: Vec<_> = self.ready.load().by_digest.values().map(|ready| ready.scaler.clone()).collect();
@@ -339,11 +382,6 @@ impl Host {
     /// What was spent since the host was made.
     pub fn spent(&self) -> Spent {
         self.caller.shared.metrics.traffic.spent()
-    }
-
-    /// Changes whenever the set of components does.
-    pub fn version(&self) -> watch::Receiver<u64> {
-        self.version.subscribe()
     }
 
     /// The hash under which a plan is remembered.

@@ -6,12 +6,14 @@
 //!                                           │                  └──► writes ──► Writer          │
 //!                                           └───────────────── outcomes ◄──────────────────────┘
 //! ```
+mod again;
 mod clock;
 mod drive;
 mod metrics;
 mod prepare;
 mod quarantine;
 
+pub use again::Again;
 pub use clock::Clock;
 pub use drive::{Drive, Driver, Inbox, Watcher, inbox};
 pub use metrics::Metrics;

@@ -1,19 +1,20 @@
 //! Prepare: an object as the cluster tells it becomes a workload that the core can work on. Parameters are resolved by
 //! `core::resolve`; what a scaler makes of them is asked in lists, component by component, and a component that takes its
 //! time delays only the objects that use it.
+use crate::again::Again;
 use crate::metrics::Metrics;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use windlass_core::message::{IntakeMsg, Msg};
-use windlass_core::port::Scalers;
+use windlass_core::port::{Scalers, Serving};
 use windlass_core::query::{Problem, QueryPlan, Question, ResolvedTrigger};
 use windlass_core::resolve::{self, ProcessKey};
 use windlass_core::scaler::Scaler;
 use windlass_core::workload::{Ask, DeclaredTrigger, Intake, Workload};
-use windlass_core::{Digest, Fault, Reason, WorkloadKey};
+use windlass_core::{Digest, Fault, Reason, Text, WorkloadKey};
 
 /// How many changes are taken at once: one guest call serves all their triggers of a component.
 const CHUNK: usize = 256;
@@ -26,8 +27,8 @@ pub struct Prepare {
     pub scalers: Arc<dyn Scalers>,
     /// Makes fingerprints.
     pub key: Arc<ProcessKey>,
-    /// Changes whenever the set of components does: objects that lacked one are prepared again.
-    pub components: watch::Receiver<u64>,
+    /// Objects that are to be prepared again: another component serves them.
+    pub again: Again,
     /// Metrics.
     pub metrics: Metrics,
 }
@@ -44,7 +45,7 @@ struct Latest {
 
 /// Runs the stage until its input ends.
 pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbox: mpsc::Sender<Msg>) {
-    let Prepare { scalers, key, mut components, metrics } = stage;
+    let Prepare { scalers, key, again, metrics } = stage;
     let mut latest: HashMap<WorkloadKey, Latest> = HashMap::new();
     let mut sequence = 0_u64;
     let (done_tx, mut done) = mpsc::channel::<(u64, Box<Workload>)>(CHUNK);
@@ -113,19 +114,21 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
                     chunks.spawn(chunk(scalers.clone(), key.clone(), work, done_tx.clone()));
                 }
             }
-            Ok(()) = components.changed(), if chunks.len() < CHUNKS => {
-                let again: Vec<_> = latest
-                    .values_mut()
-                    .filter(|entry| entry.intake.is_some())
-                    .filter_map(|entry| {
-                        sequence += 1;
-                        entry.sequence = sequence;
-                        entry.pending = true;
-                        entry.intake.clone().map(|intake| (sequence, intake))
-                    })
-                    .collect();
-                if !again.is_empty() {
-                    chunks.spawn(chunk(scalers.clone(), key.clone(), again, done_tx.clone()));
+            which = again.next(), if chunks.len() < CHUNKS => {
+                let mut work = Vec::new();
+                let mut anew = |entry: &mut Latest| {
+                    let Some(intake) = entry.intake.clone() else { return };
+                    sequence += 1;
+                    entry.sequence = sequence;
+                    entry.pending = true;
+                    work.push((sequence, intake));
+                };
+                match which.named() {
+                    Some(named) => named.iter().for_each(|key| _ = latest.get_mut(key).map(&mut anew)),
+                    None => latest.iter_mut().filter(|(key, _)| which.holds(key)).for_each(|(_, entry)| anew(entry)),
+                }
+                if !work.is_empty() {
+                    chunks.spawn(chunk(scalers.clone(), key.clone(), work, done_tx.clone()));
                 }
             }
         }
@@ -139,6 +142,7 @@ struct Open {
     sequence: u64,
     intake: Arc<Intake>,
     answers: Vec<Option<Answer>>,
+    held_back: Vec<(u16, Text)>,
 }
 
 /// Where an answer belongs: which object of the chunk, which of its external triggers.
@@ -153,8 +157,10 @@ async fn chunk(
 ) {
     let mut open = Vec::with_capacity(work.len());
     let mut asks: BTreeMap<Digest, (Arc<Scaler>, Vec<(Place, ResolvedTrigger)>)> = BTreeMap::new();
-    for (sequence, intake) in work {
+    'objects: for (sequence, intake) in work {
         let mut answers = Vec::new();
+        let mut held_back = Vec::new();
+        let mut own: Vec<(Arc<Scaler>, Place, ResolvedTrigger)> = Vec::new();
         for (trigger, material) in intake.declared.triggers.iter().zip(&intake.materials) {
             if !matches!(trigger.ask, Ask::External { .. }) {
                 continue;
@@ -166,10 +172,12 @@ async fn chunk(
                 None => resolve_one(scalers.as_ref(), &intake, trigger, material),
             };
             match resolved {
-                Ok((scaler, resolved)) => {
-                    let digest = scaler.digest;
-                    asks.entry(digest).or_insert_with(|| (scaler, Vec::new())).1.push((place, resolved));
+                Ok(Some((Serving { scaler, held_back: why }, resolved))) => {
+                    held_back.extend(why.map(|why| (trigger.index, why)));
+                    own.push((scaler, place, resolved));
                 }
+                // What serves it will be known soon: until then nothing is said about the object.
+                Ok(None) => continue 'objects,
                 Err(fault) => {
                     if let Some(answer) = answers.last_mut() {
                         *answer = Some(Err(fault));
@@ -177,7 +185,11 @@ async fn chunk(
                 }
             }
         }
-        open.push(Some(Open { sequence, intake, answers }));
+        for (scaler, place, resolved) in own {
+            let digest = scaler.digest;
+            asks.entry(digest).or_insert_with(|| (scaler, Vec::new())).1.push((place, resolved));
+        }
+        open.push(Some(Open { sequence, intake, answers, held_back }));
     }
     for index in 0..open.len() {
         send_if_whole(&mut open, index, &done).await;
@@ -223,22 +235,22 @@ fn index_of(open: &[Option<Open>], (object, external): Place) -> u16 {
         .map_or(0, |trigger| trigger.index)
 }
 
-/// Finds the component and resolves the parameters.
+/// Finds the component and resolves the parameters. `None`: the component is not known yet.
 fn resolve_one(
     scalers: &dyn Scalers,
-    intake: &Intake,
+    intake: &Arc<Intake>,
     trigger: &DeclaredTrigger,
     material: &windlass_core::Material,
-) -> Result<(Arc<Scaler>, ResolvedTrigger), Fault> {
+) -> Result<Option<(Serving, ResolvedTrigger)>, Fault> {
     let located = |fault: Fault| {
         let message = format!("spec.triggers[{}].type: {}", trigger.index, fault.message);
         Fault::new(fault.reason, message)
     };
-    let scaler = scalers.find(&trigger.kind).map_err(located)?;
+    let Some(serving) = scalers.serve(intake, trigger).map_err(located)? else { return Ok(None) };
     let key = &intake.declared.key;
-    let resolved = resolve::resolve(&scaler, trigger, &key.namespace, material, key)
+    let resolved = resolve::resolve(&serving.scaler, trigger, &key.namespace, material, key)
         .map_err(|problems| invalid(trigger.index, &trigger.kind, &problems))?;
-    Ok((scaler, resolved))
+    Ok(Some((serving, resolved)))
 }
 
 /// What a component answered, as a question or as the fault that its trigger has.
@@ -273,8 +285,9 @@ async fn send_if_whole(open: &mut [Option<Open>], index: usize, done: &mpsc::Sen
     if !entry.as_ref().is_some_and(|o| o.answers.iter().all(Option::is_some)) {
         return;
     }
-    let Some(Open { sequence, intake, answers }) = entry.take() else { return };
-    let workload = resolve::workload(&intake, answers.into_iter().flatten().collect());
+    let Some(Open { sequence, intake, answers, held_back }) = entry.take() else { return };
+    let mut workload = resolve::workload(&intake, answers.into_iter().flatten().collect());
+    workload.held_back = held_back;
     // The receiver only goes away with the whole stage.
     let _ = done.send((sequence, Box::new(workload))).await;
 }

@@ -1,9 +1,11 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
 mod limits;
+mod registration;
 mod registry;
 mod scaler;
 
 pub(crate) use limits::{Compilation, Guests};
+pub(crate) use registration::Registration;
 pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent};
 pub(crate) use scaler::{Build, Inspect, New, Poll, Scaler, Test, Try};
 
@@ -184,6 +186,8 @@ impl From<Engine> for windlass_core::workload::Engine {
 pub(crate) struct Operator {
     #[command(flatten)]
     pub(crate) components: Components,
+    #[command(flatten)]
+    pub(crate) registration: Registration,
     /// Kubeconfig; by default the pod's service account, then KUBECONFIG
     #[arg(long)]
     pub(crate) kubeconfig: Option<PathBuf>,

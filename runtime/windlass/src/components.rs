@@ -72,7 +72,8 @@ pub(crate) fn host(
     Ok(host)
 }
 
-fn egress(components: &Components, reach: Reach) -> anyhow::Result<Egress> {
+/// Whom nobody may reach.
+pub(crate) fn egress(components: &Components, reach: Reach) -> anyhow::Result<Egress> {
     let mut denied = reach.closed;
     for range in &components.deny_egress {
         denied.push(range.parse().context("--deny-egress")?);

@@ -5,6 +5,7 @@ mod components;
 mod limits;
 mod local;
 mod operator;
+mod registries;
 mod scaler;
 mod style;
 mod table;

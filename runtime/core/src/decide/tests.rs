@@ -38,8 +38,9 @@ fn workload(bounds: Bounds, pause: Pause, force_active: bool) -> Workload {
         hpa: HpaOptions { name: "hpa".into(), named: false, behavior: None },
         engine: Engine::Hpa,
         restore_original: false,
+        components: Default::default(),
     };
-    Workload { declared: Arc::new(declared), triggers: Vec::new(), fault: None }
+    Workload { declared: Arc::new(declared), triggers: Vec::new(), fault: None, held_back: Vec::new() }
 }
 
 struct Case {

@@ -72,8 +72,9 @@ fn workload(triggers: Vec<Trigger>) -> Workload {
         hpa: HpaOptions { name: "keda-hpa-orders".into(), named: false, behavior: None },
         engine: Engine::Hpa,
         restore_original: false,
+        components: Default::default(),
     };
-    Workload { declared: Arc::new(declared), triggers, fault: None }
+    Workload { declared: Arc::new(declared), triggers, fault: None, held_back: Vec::new() }
 }
 
 fn changed(mut workload: Workload, change: impl FnOnce(&mut Declared)) -> Workload {

@@ -31,7 +31,7 @@ pub fn workload(intake: &Intake, questions: Vec<Result<Arc<Question>, Fault>>) -
         triggers.push(trigger.unwrap_or_else(|fault| Trigger::Unusable { index, fault }));
     }
     let fault = intake.fault.clone().or_else(|| broken_rule(&intake.declared, &triggers));
-    Workload { declared: intake.declared.clone(), triggers, fault }
+    Workload { declared: intake.declared.clone(), triggers, fault, held_back: Vec::new() }
 }
 
 fn external(declared: &DeclaredTrigger, question: Arc<Question>) -> Result<Trigger, Fault> {

@@ -407,6 +407,7 @@ fn declared(triggers: Vec<DeclaredTrigger>) -> Declared {
         hpa: HpaOptions { name: "keda-hpa-orders".into(), named: false, behavior: None },
         engine: Engine::Hpa,
         restore_original: false,
+        components: Default::default(),
     }
 }
 

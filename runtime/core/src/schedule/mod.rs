@@ -7,7 +7,7 @@ mod timer;
 mod turn;
 mod ward;
 
-pub(crate) use poll::{Poll, Reader};
+pub(crate) use poll::{Answer, Poll, Reader};
 pub(crate) use timer::Timers;
 
 use crate::failure::{Failure, FailureKind};
@@ -118,6 +118,13 @@ impl Schedule {
         self.wards.came(question);
         self.timers.at_latest(slot, first);
         id
+    }
+
+    /// Gives a question that has no answer yet the one of its predecessor: it ages on as it would have there.
+    pub(crate) fn inherit(&mut self, id: QueryId, answer: Answer) {
+        if let Some(poll) = self.get_mut(id).filter(|poll| poll.answer.is_none()) {
+            poll.answer = Some(answer);
+        }
     }
 
     /// Sets a reader's period; the query goes by the shortest of its readers'.

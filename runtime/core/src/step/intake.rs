@@ -3,10 +3,10 @@ use crate::core::Core;
 use crate::failure::{Fault, Reason};
 use crate::key::{Text, WorkloadKey};
 use crate::message::{Out, QueryId};
-use crate::schedule::{Reader, period};
+use crate::schedule::{Answer, Reader, period};
 use crate::time::Now;
 use crate::tracked::{Deleting, Tracked};
-use crate::workload::{Trigger, Workload};
+use crate::workload::{Metric, Trigger, Workload};
 use crate::write::{TargetSeen, Write};
 use std::time::Duration;
 
@@ -27,14 +27,42 @@ impl Core {
             out.writes.push(Write::Event { key, uid, reason, text });
         }
         tracked.generation = generation;
-        tracked.workload = Some(workload);
+        let before = tracked.workload.replace(workload);
         tracked.refused = None;
         tracked.hpa = None;
         tracked.hpa_differs = None;
         tracked.used.clear();
         tracked.settle_until = now.mono + settle;
+        let heirlooms = self.heirlooms(index, before.as_ref());
         self.ask(index, now);
+        for (position, answer) in heirlooms {
+            let id =
+                self.workloads.get(index as usize).and_then(|tracked| tracked.asked.get(position).copied().flatten());
+            if let Some(id) = id {
+                self.schedule.inherit(id, answer);
+            }
+        }
         self.touch(index);
+    }
+
+    /// Answers that stay good: of triggers that nobody changed, but that another component serves from now on.
+    fn heirlooms(&self, index: u32, before: Option<&Workload>) -> Vec<(usize, Answer)> {
+        let Some(tracked) = self.workloads.get(index as usize) else { return Vec::new() };
+        let Some((now, before)) = tracked.workload.as_ref().zip(before) else { return Vec::new() };
+        let mut heirlooms = Vec::new();
+        for (position, ((declared, trigger), id)) in
+            now.declared.triggers.iter().zip(&now.triggers).zip(&tracked.asked).enumerate()
+        {
+            let same = before.declared.triggers.get(position) == Some(declared);
+            let Some((old, id)) = before.triggers.get(position).zip(*id) else { continue };
+            if same
+                && succeeds(old, trigger)
+                && let Some(answer) = self.schedule.get(id).and_then(|poll| poll.answer.clone())
+            {
+                heirlooms.push((position, answer));
+            }
+        }
+        heirlooms
     }
 
     /// An object cannot be lowered. What it was before keeps its HPA and replicas, but is not asked for any more.
@@ -152,6 +180,17 @@ impl Core {
             board.remove(&tracked.metric_key(metric));
         }
     }
+}
+
+/// Whether a trigger is the same as before for everybody but its component.
+fn succeeds(before: &Trigger, now: &Trigger) -> bool {
+    let (Trigger::External { question: old, metrics: had, .. }, Trigger::External { question, metrics, .. }) =
+        (before, now)
+    else {
+        return false;
+    };
+    let names = |metrics: &[Metric]| metrics.iter().map(|metric| metric.name.clone()).collect::<Vec<_>>();
+    old.component != question.component && old.trigger.domain == question.trigger.domain && names(had) == names(metrics)
 }
 
 fn trigger_period(tracked: &Tracked, trigger: &Trigger, read_interval: Duration) -> Duration {

@@ -98,7 +98,8 @@ impl Tracked {
                 return None;
             }
             let indices: Vec<u16> = workload.triggers.iter().map(trigger_index).collect();
-            let health = Health { fault, target, readings: &readings, indices: &indices };
+            let health =
+                Health { fault, target, readings: &readings, indices: &indices, held_back: &workload.held_back };
             let unknown = |reading: &Reading<'_>| matches!(reading, Reading::Unknown { quarantine: Some(_), .. });
             let quarantined: Vec<u16> = indices
                 .iter()

@@ -99,6 +99,7 @@ pub(crate) fn object_in(namespace: &str, name: &str) -> Object {
         hpa: HpaOptions { name: format!("keda-hpa-{name}").into(), named: false, behavior: None },
         engine: Engine::Hpa,
         restore_original: false,
+        components: Default::default(),
     };
     Object { declared, triggers: Vec::new(), fault: None }
 }
@@ -234,6 +235,11 @@ impl Object {
     }
 
     pub(crate) fn workload(self) -> Workload {
-        Workload { declared: Arc::new(self.declared), triggers: self.triggers, fault: self.fault }
+        Workload {
+            declared: Arc::new(self.declared),
+            triggers: self.triggers,
+            fault: self.fault,
+            held_back: Vec::new(),
+        }
     }
 }

@@ -61,6 +61,32 @@ fn challenge(headers: &HeaderMap) -> Option<Challenge> {
     basic
 }
 
+/// A request to a token service: method, URL, body and headers.
+type TokenRequest = (Method, String, Bytes, HeaderMap);
+
+fn token_request(session: &Session, realm: &str, service: Option<&str>) -> Result<TokenRequest, Fault> {
+    let scope = format!("repository:{}:{}", session.repository, session.access.scope());
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("scope", &scope).extend_pairs(service.map(|service| ("service", service)));
+    let mut headers = HeaderMap::new();
+    Ok(match &session.credential {
+        Some(Credential::Identity(refresh)) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            form.append_pair("grant_type", "refresh_token")
+                .append_pair("client_id", "windlass")
+                .append_pair("refresh_token", refresh);
+            (Method::POST, realm.to_owned(), Bytes::from(form.finish()), headers)
+        }
+        other => {
+            if let Some(Credential::Basic { user, password }) = other {
+                headers.insert(AUTHORIZATION, secret("Basic", &encoded(user, password))?);
+            }
+            let separator = if realm.contains('?') { '&' } else { '?' };
+            (Method::GET, format!("{realm}{separator}{}", form.finish()), Bytes::new(), headers)
+        }
+    })
+}
+
 /// A token for this repository.
 async fn token(session: &Session, realm: &str, service: Option<&str>) -> Result<String, Fault> {
     #[derive(Deserialize)]
@@ -69,26 +95,7 @@ async fn token(session: &Session, realm: &str, service: Option<&str>) -> Result<
         access_token: Option<String>,
     }
     let bad = |why: &str| Fault::BadAnswer { why: why.to_owned() };
-    let scope = format!("repository:{}:{}", session.repository, session.access.scope());
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("scope", &scope).extend_pairs(service.map(|service| ("service", service)));
-    let mut headers = HeaderMap::new();
-    let (method, uri, body) = match &session.credential {
-        Some(Credential::Identity(refresh)) => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-            form.append_pair("grant_type", "refresh_token")
-                .append_pair("client_id", "windlass")
-                .append_pair("refresh_token", refresh);
-            (Method::POST, realm.to_owned(), Bytes::from(form.finish()))
-        }
-        other => {
-            if let Some(Credential::Basic { user, password }) = other {
-                headers.insert(AUTHORIZATION, secret("Basic", &encoded(user, password))?);
-            }
-            let separator = if realm.contains('?') { '&' } else { '?' };
-            (Method::GET, format!("{realm}{separator}{}", form.finish()), Bytes::new())
-        }
-    };
+    let (method, uri, body, headers) = token_request(session, realm, service)?;
     let uri: Uri = uri.parse().map_err(|_| bad("the realm of its token service is no URL"))?;
     if uri.authority().is_none() {
         return Err(bad("the realm of its token service is no URL"));

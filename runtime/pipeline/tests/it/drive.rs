@@ -8,7 +8,7 @@ use windlass_core::resolve::ProcessKey;
 use windlass_core::settings::Settings;
 use windlass_core::write::TargetSeen;
 use windlass_core::{Board, Core, WorkloadKey, Write};
-use windlass_pipeline::{Clock, Drive, Metrics, Prepare, Watcher, inbox, prepare};
+use windlass_pipeline::{Again, Clock, Drive, Metrics, Prepare, Watcher, inbox, prepare};
 
 struct Running {
     poller: Arc<FakePoller>,
@@ -36,9 +36,8 @@ async fn running(names: &[&str], mood: Mood) -> Running {
     let (driver, watcher) = drive.driver(messages);
     tokio::spawn(driver.run());
     let (intake_sender, receiver) = tokio::sync::mpsc::channel(64);
-    let (_, components) = tokio::sync::watch::channel(0);
     let key = Arc::new(ProcessKey::new([7; 32]));
-    let stage = Prepare { scalers: Arc::new(FakeScalers::default()), key, components, metrics };
+    let stage = Prepare { scalers: Arc::new(FakeScalers::default()), key, again: Again::default(), metrics };
     tokio::spawn(prepare(stage, receiver, sender.clone()));
     for name in names {
         let found = TargetSeen::Found { spec: 0, ready: 0, current: 0, version: "1".into() };

@@ -1,10 +1,11 @@
 //! What the stages need from outside, scripted.
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use windlass_core::failure::{Failure, FailureKind};
 use windlass_core::message::Batch;
-use windlass_core::port::{BoxFuture, Poller, Report, Scalers, Writer};
+use windlass_core::port::{BoxFuture, Poller, Report, Scalers, Serving, Writer};
 use windlass_core::query::{MetricSpec, Problem, QueryPlan, ResolvedTrigger};
 use windlass_core::sample::{Outcome, Sample};
 use windlass_core::scaler::{Origin, Parameter, Scaler, Secrecy, Shape};
@@ -48,6 +49,7 @@ pub(crate) fn intake(name: &str, kind: &str, n: &str) -> Intake {
         hpa: HpaOptions { name: format!("keda-hpa-{name}").into(), named: false, behavior: None },
         engine: Engine::Direct,
         restore_original: false,
+        components: Default::default(),
     };
     Intake { declared: Arc::new(declared), materials: vec![Material::default()], fault: None }
 }
@@ -57,6 +59,8 @@ pub(crate) fn intake(name: &str, kind: &str, n: &str) -> Intake {
 pub(crate) struct FakeScalers {
     /// How many triggers each `configure` call had, with the component's name.
     pub(crate) calls: Arc<Mutex<Vec<(Text, usize)>>>,
+    /// Whether the component of `later` is known.
+    pub(crate) known: AtomicBool,
 }
 
 fn digest(kind: &str) -> Digest {
@@ -64,8 +68,15 @@ fn digest(kind: &str) -> Digest {
 }
 
 impl Scalers for FakeScalers {
+    fn serve(&self, _: &Arc<Intake>, trigger: &DeclaredTrigger) -> Result<Option<Serving>, Fault> {
+        if &*trigger.kind == "later" && !self.known.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        Ok(Some(Serving { scaler: self.find(&trigger.kind)?, held_back: None }))
+    }
+
     fn find(&self, trigger_type: &str) -> Result<Arc<Scaler>, Fault> {
-        if !["quick", "slow"].contains(&trigger_type) {
+        if !["quick", "slow", "later"].contains(&trigger_type) {
             return Err(Fault::new(Reason::UnknownTriggerType, "no scaler serves it"));
         }
         let parameter = Parameter {

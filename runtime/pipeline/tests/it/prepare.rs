@@ -2,30 +2,30 @@
 use crate::fake::{FakeScalers, intake};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use windlass_core::message::{IntakeMsg, Msg};
 use windlass_core::resolve::ProcessKey;
 use windlass_core::workload::Trigger;
 use windlass_core::{Reason, WorkloadKey};
-use windlass_pipeline::{Metrics, Prepare, prepare};
+use windlass_pipeline::{Again, Metrics, Prepare, prepare};
 
 struct Stage {
     intake: mpsc::Sender<IntakeMsg>,
     inbox: mpsc::Receiver<Msg>,
     scalers: Arc<FakeScalers>,
-    components: watch::Sender<u64>,
+    again: Again,
 }
 
 fn stage() -> Stage {
     let scalers = Arc::new(FakeScalers::default());
-    let (components, changes) = watch::channel(0);
+    let again = Again::default();
     let metrics = Metrics::new(&mut Default::default());
     let key = Arc::new(ProcessKey::new([7; 32]));
     let (sender, receiver) = mpsc::channel(64);
     let (inbox_sender, inbox) = mpsc::channel(64);
-    let stage = Prepare { scalers: scalers.clone(), key, components: changes, metrics };
+    let stage = Prepare { scalers: scalers.clone(), key, again: again.clone(), metrics };
     tokio::spawn(prepare(stage, receiver, inbox_sender));
-    Stage { intake: sender, inbox, scalers, components }
+    Stage { intake: sender, inbox, scalers, again }
 }
 
 impl Stage {
@@ -129,10 +129,39 @@ async fn the_core_knows_an_object_before_its_deletion() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_components_prepare_objects_again() {
+async fn objects_are_prepared_again_one_by_one_by_namespace_or_all() {
     let mut stage = stage();
-    stage.put("web", "none", "1").await;
-    assert_eq!(stage.next().await.unwrap().0, "upsert");
-    stage.components.send_modify(|version| *version += 1);
-    assert_eq!(stage.next().await.unwrap().0, "upsert");
+    for name in ["web", "api"] {
+        stage.put(name, "none", "1").await;
+        assert_eq!(stage.next().await.unwrap().0, "upsert");
+    }
+    stage.again.objects([key("api"), key("gone")]);
+    assert_eq!(stage.next().await.unwrap().1, "api");
+    assert!(stage.next().await.is_none());
+    stage.again.namespace("elsewhere".into());
+    assert!(stage.next().await.is_none());
+    stage.again.namespace("ns".into());
+    let both = [stage.next().await.unwrap().1, stage.next().await.unwrap().1];
+    assert!(both.contains(&"web".to_owned()) && both.contains(&"api".to_owned()), "{both:?}");
+    stage.again.objects([key("api")]);
+    stage.again.all();
+    let both = [stage.next().await.unwrap().1, stage.next().await.unwrap().1];
+    assert!(both.contains(&"web".to_owned()) && both.contains(&"api".to_owned()), "{both:?}");
+    assert!(stage.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_of_an_object_until_its_component_is_known() {
+    let mut stage = stage();
+    stage.put("web", "later", "1").await;
+    stage.put("api", "quick", "1").await;
+    assert_eq!(stage.next().await.unwrap().1, "api");
+    stage.intake.send(IntakeMsg::Deleting(key("web"))).await.unwrap();
+    assert!(stage.next().await.is_none());
+    stage.scalers.known.store(true, std::sync::atomic::Ordering::Relaxed);
+    stage.again.objects([key("web")]);
+    let (kind, name, trigger) = stage.next().await.unwrap();
+    assert_eq!((kind, &*name), ("upsert", "web"));
+    assert!(matches!(trigger, Some(Trigger::External { .. })), "{trigger:?}");
+    assert_eq!(stage.next().await.unwrap().0, "deleting");
 }

@@ -20,7 +20,7 @@ use windlass_core::message::{IntakeMsg, Msg};
 use windlass_core::settings::Settings;
 use windlass_core::write::StatusView;
 use windlass_core::{Board, Core, WorkloadKey};
-use windlass_pipeline::{Clock, Drive, Metrics, Prepare, Watcher};
+use windlass_pipeline::{Again, Clock, Drive, Metrics, Prepare, Watcher};
 
 /// How often the display looks at the core.
 const LOOK: Duration = Duration::from_millis(250);
@@ -66,7 +66,7 @@ async fn local(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (driver, watcher) = drive.driver(messages);
     let (intake_tx, intake) = mpsc::channel(windlass_pipeline::INTAKE);
     let key = Arc::new(components::process_key()?);
-    let stage = Prepare { scalers: host.clone(), key, components: host.version(), metrics: metrics.clone() };
+    let stage = Prepare { scalers: host.clone(), key, again: Again::default(), metrics: metrics.clone() };
     tokio::spawn(driver.run());
     tokio::spawn(windlass_pipeline::prepare(stage, intake, inbox.clone()));
 

@@ -1,6 +1,7 @@
 //! `windlass operator`: the stages, wired. One constructor a stage; every rule is elsewhere.
 mod certificate;
 mod reach;
+pub(crate) mod registration;
 mod trust;
 
 use crate::args::Operator as Arguments;
@@ -15,8 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options, RequireBound};
 use windlass_core::{Board, Core, Now};
-use windlass_host::{Denial, Host};
-use windlass_pipeline::{Clock, Drive, Prepare, Watcher};
+use windlass_host::Host;
+use windlass_pipeline::{Again, Clock, Drive, Prepare, Watcher};
 use windlass_serve::{
     Access, AccessOptions, Authenticator, ExternalMetrics, Gate, Health, Limits, Readiness, serve_health, server_config,
 };
@@ -63,7 +64,8 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let secure = listen(&common.arguments.secure_bind_address, "--secure-bind-address").await?;
     let listeners = [plain.local_addr()?, secure.local_addr()?];
     let closed = reach::closed(&common.arguments, &client, &listeners).await;
-    let host = host(&common, closed, &mut registry)?;
+    let reach = Reach { loopback: common.arguments.allow_loopback, closed };
+    let host = components::host(&common.arguments.components, reach.clone(), common.clock, &mut registry)?;
     // Before the core runs there is nothing that could be stuck: waiting for the lease is no fault.
     let (alive, beat) = watch::channel(None);
     let clock = common.clock;
@@ -85,10 +87,17 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let api = serve(&common, &client, secure, served).await?;
     let (inbox, messages) = windlass_pipeline::inbox();
     let (intake_sender, intake) = mpsc::channel(windlass_pipeline::INTAKE);
+    let again = Again::default();
+    let scalers = registered(&common, &client, reach, &host, again.clone())?;
     let cluster = Cluster::start(client, cluster_options(&common), intake_sender, inbox.clone());
     let key = Arc::new(components::process_key()?);
-    let stage = Prepare { scalers: host.clone(), key, components: host.version(), metrics: pipeline.clone() };
-    tokio::spawn(windlass_pipeline::prepare(stage, intake, inbox.clone()));
+    let stage = Prepare { scalers: scalers.clone(), key, again, metrics: pipeline.clone() };
+    let (known, prepared) = (common.readiness.gate("registrations"), inbox.clone());
+    tokio::spawn(async move {
+        scalers.known().await;
+        known.open();
+        windlass_pipeline::prepare(stage, intake, prepared).await;
+    });
     let settings = common.arguments.settings();
     let core = Core::new(settings, common.board.clone());
     let drive =
@@ -145,9 +154,23 @@ async fn listen(address: &str, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{flag} {address}"))
 }
 
-fn host(common: &Common, closed: Vec<Denial>, registry: &mut Registry) -> anyhow::Result<Arc<Host>> {
-    let reach = Reach { loopback: common.arguments.allow_loopback, closed };
-    components::host(&common.arguments.components, reach, common.clock, registry)
+fn registered(
+    common: &Common,
+    client: &Client,
+    reach: Reach,
+    host: &Arc<Host>,
+    again: Again,
+) -> anyhow::Result<Arc<registration::Registered>> {
+    let arguments = &common.arguments;
+    registration::start(registration::Parts {
+        arguments: &arguments.registration,
+        client: client.clone(),
+        host: host.clone(),
+        egress: components::egress(&arguments.components, reach)?,
+        cache: arguments.components.cache.clone(),
+        home: &arguments.namespace,
+        again,
+    })
 }
 
 async fn client(common: &Common, registry: &mut Registry) -> anyhow::Result<Client> {
