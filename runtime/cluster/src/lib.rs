@@ -25,6 +25,7 @@ pub mod lease;
 pub mod metrics;
 pub mod rbac;
 mod registration;
+pub mod survey;
 mod usage;
 mod watch;
 mod write;

@@ -7,7 +7,7 @@ mod scaler;
 pub(crate) use limits::{Compilation, Guests};
 pub(crate) use registration::Registration;
 pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent};
-pub(crate) use scaler::{Build, Inspect, New, Poll, Scaler, Test, Try};
+pub(crate) use scaler::{Build, Inspect, List, New, Poll, Scaler, Test, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;

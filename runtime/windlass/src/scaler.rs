@@ -3,6 +3,7 @@ mod build;
 mod configure;
 mod exit;
 mod inspect;
+mod list;
 mod new;
 mod poll;
 mod problem;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Inspect(options) => inspect::run(options).await,
             Command::Configure(options) => configure::run(options).await,
             Command::Poll(options) => poll::run(options).await,
+            Command::List(options) => list::run(options).await,
             Command::Push(options) => registry::ended(registry::push(options).await),
             Command::Pull(options) => registry::ended(registry::pull(options).await),
             Command::Sign(options) => registry::ended(registry::sign(options).await),

@@ -32,6 +32,7 @@ pub(crate) struct Object {
     pub(crate) declared: Declared,
     triggers: Vec<Trigger>,
     fault: Option<Fault>,
+    held_back: Vec<(u16, Text)>,
 }
 
 /// A question about `queue`, at `source`, of a domain.
@@ -101,7 +102,7 @@ pub(crate) fn object_in(namespace: &str, name: &str) -> Object {
         restore_original: false,
         components: Default::default(),
     };
-    Object { declared, triggers: Vec::new(), fault: None }
+    Object { declared, triggers: Vec::new(), fault: None, held_back: Vec::new() }
 }
 
 impl Object {
@@ -149,6 +150,25 @@ impl Object {
         let resource = ResourceTrigger { resource: "cpu".into(), container: None, target };
         self.triggers.push(Trigger::Resource { index, resource: resource.clone() });
         self.declare(index, Ask::Resource(resource))
+    }
+
+    /// Another component answers its triggers from now on.
+    pub(crate) fn answered_by(mut self, component: u8) -> Object {
+        for trigger in &mut self.triggers {
+            if let Trigger::External { question, .. } = trigger {
+                let mut other = Question::clone(question);
+                other.component = Digest([component; 32]);
+                other.identity = QueryIdentity(fingerprint(&format!("{:?}|{component}", other.identity)));
+                *question = Arc::new(other);
+            }
+        }
+        self
+    }
+
+    /// A newer component is not taken for a trigger.
+    pub(crate) fn held_back(mut self, index: u16, why: &str) -> Object {
+        self.held_back.push((index, why.into()));
+        self
     }
 
     /// Adds a trigger that cannot be asked.
@@ -239,7 +259,7 @@ impl Object {
             declared: Arc::new(self.declared),
             triggers: self.triggers,
             fault: self.fault,
-            held_back: Vec::new(),
+            held_back: self.held_back,
         }
     }
 }

@@ -8,6 +8,7 @@ mod lifecycle;
 mod quarantine;
 mod resources;
 mod scheduling;
+mod swapped;
 mod unknown;
 mod world;
 mod writes;

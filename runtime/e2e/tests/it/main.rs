@@ -10,6 +10,7 @@ mod lifecycle;
 mod many;
 mod quarantine;
 mod redis_scaler;
+mod registration;
 mod registry;
 mod scale;
 mod scripted_http;

@@ -1,6 +1,6 @@
 //! Windlass on the shared control plane, as the service account of `deploy/`, and what tests ask of it.
 use crate::shared::{self, LIMIT};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Event;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use windlass_e2e::{
     AuditEntry, AuditMark, ControlPlane, Folder, Installed, Operator, OperatorOptions, PodMetrics, components, install,
-    until, wait_for_metrics_api,
+    scaler, until, wait_for_metrics_api,
 };
 use windlass_testkit::guest::Guest;
 
@@ -38,10 +38,13 @@ async fn running() -> Result<&'static Running> {
         let folder = Folder::for_run("scalers")?;
         add_scalers(&folder)?;
         let budgets = folder.write(BUDGETS, "overrides: []\n")?;
+        let policy = folder.write("policy.yaml", policy(&folder)?)?;
         let arguments = vec![
             "--read-interval-s=1".to_owned(),
             "--direct-downscale-stabilization-s=5".to_owned(),
             format!("--source-budgets={}", budgets.display()),
+            format!("--component-policy={}", policy.display()),
+            "--component-refresh-s=2".to_owned(),
         ];
         let scalers = Some(folder.path().to_owned());
         let options = OperatorOptions { arguments, scalers, ..OperatorOptions::default() };
@@ -56,6 +59,26 @@ async fn running() -> Result<&'static Running> {
 
 /// The file with the budgets of sources.
 const BUDGETS: &str = "budgets.yaml";
+
+/// Which components may be registered: everybody's of `open`, those of `signed` by the key `ours`, and so on.
+fn policy(folder: &Folder) -> Result<String> {
+    ensure!(scaler(folder, None, &["keygen", "ours"])?.ok, "no key");
+    let key = std::fs::read_to_string(folder.file("ours.pub"))?;
+    let policy = json!({
+        "apiVersion": "windlass.dev/v1alpha1",
+        "kind": "ComponentPolicy",
+        "keys": { "ours": key },
+        "repositories": [
+            { "pattern": "127.0.0.1:*/open/**", "namespaces": "all", "pinned": false },
+            { "pattern": "127.0.0.1:*/shadow/**", "namespaces": "all", "pinned": false, "shadow": true },
+            { "pattern": "127.0.0.1:*/signed/**", "namespaces": "all", "pinned": false, "signedBy": ["ours"] },
+            { "pattern": "127.0.0.1:*/theirs/**", "namespaces": ["theirs-*"], "pinned": false, "cluster": false },
+            { "pattern": "127.0.0.1:*/pinned/**", "namespaces": "all" },
+        ],
+        "files": [folder.path()],
+    });
+    Ok(policy.to_string())
+}
 
 /// The repository's scalers, and one that breaks down whenever it is asked.
 fn add_scalers(folder: &Folder) -> Result<()> {
@@ -141,6 +164,16 @@ impl Windlass {
     pub(crate) async fn pod_metrics(&self) -> Result<&'static PodMetrics> {
         let running: &'static Running = self.running;
         running.pod_metrics.get_or_try_init(|| PodMetrics::start(running.control_plane)).await
+    }
+
+    /// Where the operator finds its scalers, and tests the key that the component policy knows.
+    pub(crate) fn folder(&self) -> &'static Folder {
+        &self.running.folder
+    }
+
+    /// The operator's own namespace.
+    pub(crate) fn home(&self) -> &'static str {
+        &self.running.installed.namespace
     }
 
     /// Gives one source a budget of its own, and waits until the operator goes by it. Only while no other test does.

@@ -21,7 +21,7 @@ pub(crate) struct Registration {
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) namespace_components: u32,
     /// Limit of the folder in --cache that keeps pulled components, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 1_024, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) component_cache_mib: u64,
     /// A registry that is asked without TLS, as registry.example:5000 (repeatable); loopback addresses always are
     #[arg(long, value_name = "HOST[:PORT]")]

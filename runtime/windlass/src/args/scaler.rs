@@ -22,6 +22,8 @@ pub(crate) enum Scaler {
     Configure(Try),
     /// Ask the source once, or again and again
     Poll(Poll),
+    /// Which component serves each trigger of a cluster
+    List(List),
     /// Store a component in a registry, as an OCI artifact
     Push(PushComponent),
     /// Fetch a component from a registry into a file
@@ -32,6 +34,23 @@ pub(crate) enum Scaler {
     Verify(VerifyComponent),
     /// Make a pair of keys for signatures
     Keygen(Keygen),
+}
+
+/// `windlass scaler list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Namespace of the ScaledObjects; by default all
+    #[arg(long, short)]
+    pub(crate) namespace: Option<String>,
+    /// Namespace in which Windlass runs
+    #[arg(long, value_name = "NAMESPACE", default_value = "windlass-system")]
+    pub(crate) operator_namespace: String,
+    /// Kubeconfig; by default the pod's service account, then KUBECONFIG
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Form of what is printed
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
 }
 
 /// `windlass scaler new`.
@@ -151,6 +170,7 @@ impl Scaler {
             Scaler::Inspect(options) => options.output,
             Scaler::Configure(options) => options.output,
             Scaler::Poll(options) => options.attempt.output,
+            Scaler::List(options) => options.output,
             Scaler::Push(options) => options.registries.output,
             Scaler::Pull(options) => options.registries.output,
             Scaler::Sign(options) => options.registries.output,

@@ -6,15 +6,15 @@ use windlass_oci::{Location, Policy, Registrant, Requirement};
 
 /// What is registered for a trigger type, seen from one object.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Written<'a> {
+pub(super) struct Written<'a> {
     /// On the object.
-    pub(crate) object: Option<&'a str>,
+    pub(super) object: Option<&'a str>,
     /// On its namespace.
-    pub(crate) namespace: Option<&'a str>,
+    pub(super) namespace: Option<&'a str>,
     /// For the whole cluster.
-    pub(crate) cluster: Option<&'a str>,
+    pub(super) cluster: Option<&'a str>,
     /// The type is one of a component that came with the operator.
-    pub(crate) bundled: bool,
+    pub(super) bundled: bool,
 }
 
 /// A registration that counts.

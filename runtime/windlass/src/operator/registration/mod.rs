@@ -13,12 +13,11 @@ mod record;
 mod shelf;
 mod trial;
 
-pub(crate) use choice::Written;
-pub(crate) use record::{RECORD, Row, Standing};
+pub(crate) use record::{BUNDLED, KEY, RECORD, Row, Standing};
 
 use crate::args::Registration as Arguments;
 use anyhow::Context;
-use choice::choose;
+use choice::{Written, choose};
 use keeper::Keeper;
 use loader::Loader;
 use shelf::{Shelf, Taken};

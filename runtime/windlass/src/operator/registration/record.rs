@@ -11,6 +11,8 @@ use windlass_host::Host;
 pub(crate) const RECORD: &str = "windlass-components";
 /// Its key.
 pub(crate) const KEY: &str = "components.json";
+/// Reference of components that came with the operator.
+pub(crate) const BUNDLED: &str = "bundled";
 /// Changes that come together are written together.
 const TOGETHER: Duration = Duration::from_secs(1);
 /// Bytes that a ConfigMap holds, with some room.
@@ -25,7 +27,7 @@ pub(crate) struct Row {
     /// The namespace that registered it, for itself; none: everybody's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) namespace: Option<String>,
-    /// Where it was registered from; `bundled`: it came with the operator.
+    /// Where it was registered from; [`BUNDLED`]: it came with the operator.
     pub(crate) reference: String,
     /// Trigger types that it serves here.
     pub(crate) triggers: Vec<String>,
@@ -111,7 +113,7 @@ fn text(shelf: &Shelf, host: &Host) -> String {
     let mut rows = shelf.rows();
     for scaler in host.bundled() {
         let triggers = scaler.triggers.iter().map(ToString::to_string).collect();
-        let mut row = Row { reference: "bundled".to_owned(), triggers, ..Row::default() };
+        let mut row = Row { reference: BUNDLED.to_owned(), triggers, ..Row::default() };
         row.describe(&scaler);
         rows.push(row);
     }

@@ -298,3 +298,6 @@ fn row(key: &Key, slot: &Slot) -> Row {
     }
     row
 }
+
+#[cfg(test)]
+mod tests;
