@@ -68,7 +68,7 @@ impl Caller {
         meter: Arc<Meter>,
         call: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Result<T, CallError> {
-        let instances = self.instances.clone();
+        let (instances, counted) = (self.instances.clone(), meter.clone());
         let task = self.runtime.spawn(async move {
             let admitted = async {
                 let _permit = instances.acquire().await.map_err(|_| CallError::Stopping)?;
@@ -76,7 +76,9 @@ impl Caller {
             };
             tokio::time::timeout(limit, admitted).await.unwrap_or(Err(CallError::Late(limit)))
         });
-        task.await.unwrap_or(Err(CallError::Stopping))
+        let ended = task.await.unwrap_or(Err(CallError::Stopping));
+        self.shared.metrics.traffic.cpu(counted.told());
+        ended
     }
 
     /// Asks a component what it is.
@@ -126,7 +128,11 @@ impl Caller {
             Err(problems) => Err(problems.into_iter().map(abi::problem).collect()),
         });
         let secrets = crate::clean::secrets(triggers);
-        Ok(checked.map(|answer| answer.map_err(|problems| crate::clean::problems(problems, &secrets))).collect())
+        Ok(checked
+            .map(|answer| {
+                answer.map_err(|problems| crate::clean::problems(problems, &ready.scaler.parameters, &secrets))
+            })
+            .collect())
     }
 
     /// Polls a batch. What was reported is reported; what was not has failed.

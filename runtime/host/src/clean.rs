@@ -1,8 +1,8 @@
 //! Words of guests and sources, made fit for people: cut, without control characters, and without secrets.
 use crate::credential::{encoded, user_part};
-use windlass_core::Secret;
 use windlass_core::query::{Problem, ResolvedTrigger};
-use windlass_core::scaler::Secrecy;
+use windlass_core::scaler::{Parameter, Secrecy};
+use windlass_core::{Secret, Text};
 
 /// Bytes of a message.
 const MOST: usize = 256;
@@ -34,10 +34,17 @@ pub(crate) fn message(text: &str, secrets: &[Secret]) -> String {
     line(&text)
 }
 
-/// Problems, as many as people read, without any of the secrets.
-pub(crate) fn problems(problems: Vec<Problem>, secrets: &[Secret]) -> Vec<Problem> {
+/// Problems, as many as people read, without any of the secrets. The name of a parameter that is declared is none, whatever
+/// secret stands in it.
+pub(crate) fn problems(problems: Vec<Problem>, declared: &[Parameter], secrets: &[Secret]) -> Vec<Problem> {
+    let known = |name: &str| {
+        let names =
+            |parameter: &Parameter| *parameter.name == *name || parameter.aliases.iter().any(|own| **own == *name);
+        declared.iter().any(names)
+    };
+    let name = |name: Text| if known(&name) { name } else { message(&name, secrets).into() };
     let fit = |problem: Problem| Problem {
-        parameter: problem.parameter.map(|parameter| message(&parameter, secrets).into()),
+        parameter: problem.parameter.map(name),
         message: message(&problem.message, secrets).into(),
     };
     problems.into_iter().take(MOST_PROBLEMS).map(fit).collect()

@@ -1,16 +1,12 @@
 //! A component on its way from bytes to something that can be asked.
-use crate::HostError;
 use crate::abi::ScalerPre;
 use crate::state::State;
+use crate::{HostError, Outline};
 use std::sync::Arc;
-use wasmparser::{ComponentExternalKind, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 use windlass_core::scaler::Scaler;
 
-/// What a component may import: the interfaces of the contract, and nothing else.
-const CONTRACT: &str = "windlass:scaler/";
-const INTERFACES: [&str; 8] = ["types", "report", "network", "http", "tcp", "clock", "random", "log"];
 /// What this host offers beyond the interfaces themselves.
 const OFFERS: [&str; 2] = ["learn", "owner"];
 
@@ -20,37 +16,10 @@ pub(crate) struct Ready {
     pub(crate) pre: ScalerPre<State>,
 }
 
-/// Refuses what is no component, and a component by its imports, before anything of it is compiled: compiling is dear.
+/// Refuses what is no component, and a component by what it imports and exports, before anything of it is compiled: compiling is
+/// dear.
 pub(crate) fn inspect(wasm: &[u8]) -> Result<(), HostError> {
-    let wrong = |what: String| HostError::NotAScaler(crate::clean::line(&what).into());
-    if !Parser::is_component(wasm) {
-        let what = if Parser::is_core_wasm(wasm) { "a core module, not a component" } else { "not WebAssembly" };
-        return Err(wrong(what.to_owned()));
-    }
-    let mut depth = 0_usize;
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload.map_err(|error| wrong(error.to_string()))? {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(imports) if depth == 0 => {
-                for import in imports {
-                    let import = import.map_err(|error| wrong(error.to_string()))?;
-                    let instance = import.ty.kind() == ComponentExternalKind::Instance;
-                    if !(instance && of_contract(import.name.name)) {
-                        return Err(HostError::Import(crate::clean::line(import.name.name).into()));
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Whether an import is an interface of the contract. Its version is the linker's business.
-fn of_contract(name: &str) -> bool {
-    let interface = name.strip_prefix(CONTRACT).and_then(|rest| rest.split('@').next());
-    interface.is_some_and(|interface| INTERFACES.contains(&interface))
+    Outline::read(wasm)?.check()
 }
 
 /// Links a component to the host's side of the contract.

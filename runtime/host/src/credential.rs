@@ -19,8 +19,9 @@ pub(crate) struct Filled {
     pub(crate) query: Vec<String>,
 }
 
-/// The value of a parameter, or of the user part of a URL parameter (`<name>.user`, `<name>.password`).
-pub(crate) fn value(trigger: &ResolvedTrigger, name: &str) -> Option<String> {
+/// What a credential's role means that names this: the value of a parameter, or of the user part of a URL parameter
+/// (`<name>.user`, `<name>.password`).
+pub fn value(trigger: &ResolvedTrigger, name: &str) -> Option<String> {
     if let Some(value) = trigger.values.get(name) {
         return Some(value.text.expose().to_owned());
     }

@@ -57,6 +57,9 @@ pub struct Egress {
     pub allow_loopback: bool,
     /// Further ranges that are closed: the API server, our own pod.
     pub denied: Vec<Range>,
+    /// Every connection goes to this address, whatever its endpoint says, and no name is resolved: for one who plays a
+    /// component's source. It is refused like any other address.
+    pub via: Option<SocketAddr>,
 }
 
 impl Egress {
@@ -79,10 +82,10 @@ impl Egress {
     /// `Denied` when no address may be reached, `Unreachable` or `Timeout` else.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Failure> {
         let name = host.trim_start_matches('[').trim_end_matches(']');
-        let found = tokio::time::timeout(CONNECT, tokio::net::lookup_host((name, port)))
-            .await
-            .map_err(|_| Failure::new(FailureKind::Timeout, format!("the name {host} was not resolved in time")))?
-            .map_err(|_| Failure::new(FailureKind::Unreachable, format!("the name {host} does not resolve")))?;
+        let found = match self.via {
+            Some(address) => vec![address],
+            None => resolve(host, name, port).await?,
+        };
         let mut last = Failure::new(FailureKind::Unreachable, format!("the name {host} has no address"));
         let mut refused = None;
         for address in found {
@@ -107,6 +110,14 @@ impl Egress {
         }
         Err(refused.unwrap_or(last))
     }
+}
+
+async fn resolve(host: &str, name: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let found = tokio::time::timeout(CONNECT, tokio::net::lookup_host((name, port)))
+        .await
+        .map_err(|_| Failure::new(FailureKind::Timeout, format!("the name {host} was not resolved in time")))?
+        .map_err(|_| Failure::new(FailureKind::Unreachable, format!("the name {host} does not resolve")))?;
+    Ok(found.collect())
 }
 
 fn told(host: &str, address: SocketAddr, error: &std::io::Error) -> String {

@@ -23,18 +23,23 @@ mod http;
 mod limits;
 mod meter;
 mod metrics;
+mod outline;
 mod plan;
 mod source;
 mod state;
 mod tcp;
 mod tls;
+mod traffic;
 
 pub use budget::{Budget, NotAnOverride, Override};
 pub use compile::compile_child;
+pub use credential::value as credential_value;
 pub use egress::{Egress, NotARange, Range};
 pub use error::HostError;
 pub use limits::Limits;
 pub use metrics::Metrics;
+pub use outline::Outline;
+pub use traffic::Spent;
 
 use arc_swap::ArcSwap;
 use budget::Budgets;
@@ -129,7 +134,11 @@ impl Host {
             .enable_all()
             .build()
             .map_err(|error| HostError::Engine(error.to_string().into()))?;
-        let dialer = Arc::new(Dialer { egress: options.egress, roots: Roots::load(&options.ca_dirs) });
+        let dialer = Arc::new(Dialer {
+            egress: options.egress,
+            roots: Roots::load(&options.ca_dirs),
+            traffic: options.metrics.traffic.clone(),
+        });
         let shared = Arc::new(Shared {
             limits: options.limits,
             http: http::Http::new(dialer.clone()),
@@ -265,11 +274,21 @@ impl Host {
         Ok(loaded)
     }
 
+    /// The limits of guest calls.
+    pub fn limits(&self) -> &Limits {
+        &self.caller.shared.limits
+    }
+
     /// The components that serve something.
     pub fn scalers(&self) -> Vec<Arc<Scaler>> {
         let mut scalers: Vec<_> = self.ready.load().by_digest.values().map(|ready| ready.scaler.clone()).collect();
         scalers.sort_by(|a, b| a.name.cmp(&b.name));
         scalers
+    }
+
+    /// What was spent since the host was made.
+    pub fn spent(&self) -> Spent {
+        self.caller.shared.metrics.traffic.spent()
     }
 
     /// Changes whenever the set of components does.

@@ -105,3 +105,42 @@ impl ResourceLimiter for Growth {
         Ok(may)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Limits;
+    use crate::engine::TICK;
+
+    /// What authors are told is what is.
+    #[test]
+    fn the_contracts_page_says_what_the_limits_are() {
+        let page = include_str!("../../../wit/README.md");
+        let limits = Limits::default();
+        let size = |bytes: usize| match bytes {
+            0..1_024 => bytes.to_string(),
+            1_024..1_048_576 => format!("{} KiB", bytes >> 10),
+            _ => format!("{} MiB", bytes >> 20),
+        };
+        let (cpu, more) = (TICK * limits.cpu_ticks, TICK * limits.cpu_ticks_per_20);
+        for row in [
+            format!("| CPU time | {cpu:?}, and {more:?} more per 20 queries;"),
+            format!("| wall time of `describe` and `configure` | {:?} |", limits.pure_call),
+            format!("| memory, all memories together | {} |", size(limits.memory_bytes)),
+            format!("| table elements, all tables together | {} |", limits.table_elements),
+            format!("| what the host copies for it | {} |", size(limits.hostcall_fuel)),
+            format!("| HTTP requests | {} |", limits.requests),
+            format!("| HTTP requests in flight | {} |", limits.in_flight),
+            format!("| bytes of a request, headers and target included | {} |", size(limits.request_bytes)),
+            format!("| bytes of an answer's body | {} |", size(limits.body_bytes)),
+            format!("| TCP connections | {} |", limits.connections),
+            format!("| connections, exchanges and bodies held at a time | {} |", limits.resources),
+            format!("| bytes of log lines, each counted as at least 64 | {} |", size(limits.log_bytes)),
+            format!("| bytes of a query's state | {} |", size(limits.state_bytes)),
+            format!("| metrics of a plan | {} |", limits.metrics),
+            format!("| endpoints of a plan | {} |", limits.endpoints),
+            format!("| bytes of a component | {} |", size(limits.component_bytes)),
+        ] {
+            assert!(page.contains(&row), "wit/README.md lacks the row: {row}");
+        }
+    }
+}

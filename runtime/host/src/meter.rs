@@ -30,6 +30,11 @@ impl Meter {
         Duration::from_nanos(self.before.load(Ordering::Relaxed).saturating_add(turn))
     }
 
+    /// What was spent up to the end of the last turn.
+    pub(crate) fn told(&self) -> Duration {
+        Duration::from_nanos(self.before.load(Ordering::Relaxed))
+    }
+
     /// Runs a call under the meter.
     pub(crate) fn run<F: Future>(self: Arc<Meter>, call: F) -> Metered<F> {
         Metered { call: Box::pin(call), meter: self }

@@ -1,5 +1,6 @@
 //! What the host tells of itself.
 use crate::budget::SourceMetrics;
+use crate::traffic::Traffic;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -19,13 +20,15 @@ pub struct Metrics {
     calls: Family<ResultLabel, Counter>,
     requests: Family<ResultLabel, Counter>,
     pub(crate) sources: SourceMetrics,
+    pub(crate) traffic: Traffic,
 }
 
 impl Metrics {
     /// Registers them.
     pub fn new(registry: &mut Registry) -> Metrics {
         let sources = SourceMetrics::new(registry);
-        let metrics = Metrics { calls: Family::default(), requests: Family::default(), sources };
+        let traffic = Traffic::new(registry);
+        let metrics = Metrics { calls: Family::default(), requests: Family::default(), sources, traffic };
         registry.register("windlass_guest_calls", "Polls by components, by end", metrics.calls.clone());
         registry.register("windlass_source_requests", "HTTP requests to sources, by result", metrics.requests.clone());
         metrics
@@ -33,10 +36,14 @@ impl Metrics {
 
     pub(crate) fn call(&self, well: bool) {
         let result = if well { "ended" } else { "failed" };
+        if !well {
+            self.traffic.failed_calls.inc();
+        }
         self.calls.get_or_create(&ResultLabel { result }).inc();
     }
 
     pub(crate) fn http(&self, result: Result<u16, FailureKind>) {
+        self.traffic.requests.inc();
         let result = match result {
             Ok(100..=199) => "1xx",
             Ok(200..=299) => "2xx",

@@ -3,11 +3,11 @@
 use crate::budget::Verdict;
 use crate::egress::Egress;
 use crate::tls::{Roots, server_name};
+use crate::traffic::{Counted, Traffic};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use windlass_core::failure::{Failure, FailureKind};
@@ -40,13 +40,14 @@ impl PoolKey {
 pub(crate) struct Dialer {
     pub(crate) egress: Egress,
     pub(crate) roots: Roots,
+    pub(crate) traffic: Traffic,
 }
 
 /// A connection, plain or over TLS.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Counted),
+    Tls(Box<TlsStream<Counted>>),
 }
 
 /// How far a connection came that was not made.
@@ -85,6 +86,7 @@ impl Dialer {
     ) -> Result<Stream, Undialled> {
         let at = |stage| move |failure| Undialled { stage, failure };
         let stream = self.egress.connect(&endpoint.host, endpoint.port).await.map_err(at(Stage::Connect))?;
+        let stream = self.traffic.opened(stream);
         match (config, &endpoint.tls) {
             (Some(config), Some(tls)) if !tls.upgrade => {
                 secure(stream, config, tls, &endpoint.host).await.map_err(at(Stage::Tls))
@@ -96,7 +98,7 @@ impl Dialer {
 
 /// Puts TLS on a connection.
 pub(crate) async fn secure(
-    stream: TcpStream,
+    stream: Counted,
     config: Arc<rustls::ClientConfig>,
     tls: &windlass_core::query::Tls,
     host: &str,

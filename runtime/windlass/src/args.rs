@@ -1,4 +1,8 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
+mod scaler;
+
+pub(crate) use scaler::{Build, Inspect, New, Poll, Scaler, Test, Try};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +24,7 @@ pub(crate) enum Command {
     Operator(Box<Operator>),
     /// Run the ScaledObjects of a folder on this machine, without Kubernetes
     Local(Local),
-    /// Try a scaler: what it makes of a trigger, and what it reads
+    /// Write, build, test and try a scaler
     #[command(subcommand)]
     Scaler(Scaler),
     /// Compile one component from standard input to standard output, under limits (used by the operator itself)
@@ -186,48 +190,6 @@ pub(crate) struct Local {
     #[arg(long)]
     pub(crate) for_s: Option<u64>,
     /// Form of what is printed: a live table, or one JSON object per change
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(crate) output: Output,
-}
-
-/// `windlass scaler`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Scaler {
-    /// Name, version, trigger types and parameters of a component
-    Inspect(Inspect),
-    /// Metric names, targets and endpoints that a scaler makes of a trigger, or what is wrong with it
-    Configure(Try),
-    /// Ask the source once
-    Poll(Try),
-}
-
-/// `windlass scaler inspect`.
-#[derive(Debug, Args)]
-pub(crate) struct Inspect {
-    /// The component's file, or a trigger type of the scalers at hand
-    pub(crate) component: String,
-    #[command(flatten)]
-    pub(crate) components: Components,
-    /// Form of what is printed
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub(crate) output: Output,
-}
-
-/// `windlass scaler configure` and `poll`.
-#[derive(Debug, Args)]
-pub(crate) struct Try {
-    /// A trigger as in a ScaledObject, in YAML or JSON, with `authParams`, `env` and `index` beside it
-    #[arg(long)]
-    pub(crate) trigger: PathBuf,
-    /// The component's file; by default the one at hand that serves the trigger's type
-    #[arg(long)]
-    pub(crate) component: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) components: Components,
-    /// Time for a poll, in seconds
-    #[arg(long, default_value_t = 10)]
-    pub(crate) timeout_s: u64,
-    /// Form of what is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
 }

@@ -73,7 +73,7 @@ pub(crate) fn host(
         components.deny_egress.iter().map(|range| range.parse().context("--deny-egress")).collect::<Result<_, _>>()?;
     let host = Host::new(HostOptions {
         limits: Limits::default(),
-        egress: Egress { allow_loopback: reach == Reach::Local, denied },
+        egress: Egress { allow_loopback: reach == Reach::Local, denied, ..Egress::default() },
         budget: budget(&components.sources)?,
         ca_dirs: components.ca_dirs.clone(),
         cache: components.cache.clone(),

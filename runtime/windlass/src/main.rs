@@ -4,6 +4,7 @@ mod components;
 mod local;
 mod operator;
 mod scaler;
+mod style;
 mod table;
 mod telemetry;
 

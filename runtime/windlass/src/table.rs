@@ -1,4 +1,5 @@
 //! Plain tables, columns padded to their widest cell.
+use crate::style::STRONG;
 
 /// Prints a table unless it has no rows.
 pub(crate) fn print(head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
@@ -6,8 +7,12 @@ pub(crate) fn print(head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     if rows.is_empty() {
         return;
     }
-    for line in lines(head, &rows) {
-        println!("{line}");
+    for (number, line) in lines(head, &rows).iter().enumerate() {
+        if number == 0 {
+            anstream::println!("{STRONG}{line}{STRONG:#}");
+        } else {
+            println!("{line}");
+        }
     }
 }
 

@@ -1,10 +1,12 @@
-//! What compiles the guest in C of the host's tests: clang, a WebAssembly linker, and a C library and builtins for it.
+//! What compiles guests in C, that of the host's tests and scalers by the SDK: clang, a WebAssembly linker, and a C library and builtins
+//! for it; and make, for their native tests.
 use crate::tool;
 use anyhow::Result;
 use std::path::Path;
 
 /// What has to be there, and the package of Debian and Ubuntu that has it. The versions belong together.
 const FILES: &[(&str, &str)] = &[
+    ("/usr/bin/make", "make"),
     ("/usr/bin/clang-22", "clang-22"),
     ("/usr/bin/wasm-ld-22", "lld-22"),
     ("/usr/include/wasm32-wasi/stdlib.h", "wasi-libc"),
@@ -21,5 +23,5 @@ pub fn install() -> Result<()> {
     if missing.is_empty() || own {
         return Ok(());
     }
-    tool::apt(&missing, "compiling a guest in C for the host's tests")
+    tool::apt(&missing, "compiling guests in C")
 }

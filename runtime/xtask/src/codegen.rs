@@ -2,6 +2,7 @@
 //!
 //! A generator is a small function that returns the files of its folder. Nothing here may depend on the host: what the
 //! built `windlass` binary alone can tell is to be asked from the binary.
+mod bindings;
 mod tables;
 
 use crate::tool;
@@ -27,11 +28,16 @@ pub struct Args {
 struct Generator {
     /// Relative to the root of the repository.
     folder: &'static str,
-    /// Texts by file name.
+    /// Texts by path in the folder.
     files: fn() -> Result<BTreeMap<String, String>>,
 }
 
-const GENERATORS: &[Generator] = &[Generator { folder: "deploy/crds", files: crds }];
+const GENERATORS: &[Generator] = &[
+    Generator { folder: "deploy/crds", files: crds },
+    Generator { folder: "runtime/host/tests/guests/c-depth/bindings", files: bindings::c },
+    Generator { folder: "sdk/c/windlass/bindings", files: bindings::c },
+    Generator { folder: "sdk/go/windlass/internal/bindings", files: bindings::go },
+];
 
 /// A file that is generated as a whole, beside others that are not.
 type File = (&'static str, fn() -> Result<String>);
@@ -91,6 +97,8 @@ fn write(folder: &Path, files: &BTreeMap<String, String>) -> Result<()> {
     }
     for (name, text) in files {
         let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
@@ -106,20 +114,26 @@ fn differing(folder: &Path, files: &BTreeMap<String, String>) -> Result<Vec<Path
     Ok(names.iter().filter(|name| differs(name)).map(|name| folder.join(name)).collect())
 }
 
-/// Names of the files in a folder; none when it does not exist.
+/// Paths of the files below a folder; none when it does not exist.
 fn present(folder: &Path) -> Result<Vec<String>> {
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+    let mut paths = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(within) = folders.pop() {
+        let at = folder.join(&within);
+        if !at.exists() {
+            continue;
+        }
+        for entry in fs::read_dir(&at).with_context(|| format!("cannot read {}", at.display()))? {
+            let entry = entry?;
+            let path = within.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else {
+                paths.push(path.to_string_lossy().into_owned());
+            }
         }
     }
-    Ok(names)
+    Ok(paths)
 }
 
 fn crds() -> Result<BTreeMap<String, String>> {
@@ -155,8 +169,9 @@ mod tests {
         write(&folder, &files).unwrap();
         assert_eq!(differing(&folder, &files).unwrap(), Vec::<PathBuf>::new());
         fs::write(folder.join("a.yaml"), "edited").unwrap();
-        fs::write(folder.join("stray.yaml"), "b").unwrap();
-        assert_eq!(differing(&folder, &files).unwrap(), [folder.join("a.yaml"), folder.join("stray.yaml")]);
+        fs::create_dir(folder.join("stray")).unwrap();
+        fs::write(folder.join("stray/b.yaml"), "b").unwrap();
+        assert_eq!(differing(&folder, &files).unwrap(), [folder.join("a.yaml"), folder.join("stray/b.yaml")]);
         write(&folder, &files).unwrap();
         assert_eq!(differing(&folder, &files).unwrap(), Vec::<PathBuf>::new());
         fs::remove_dir_all(folder).unwrap();

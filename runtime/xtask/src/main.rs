@@ -6,6 +6,8 @@ mod chart;
 mod cluster;
 mod codegen;
 mod demo;
+mod frozen;
+mod languages;
 mod scalers;
 mod source;
 mod test;

@@ -2,14 +2,14 @@
 //!
 //! There is no list of scalers: every folder of `scalers/` is one, and the component has the folder's name.
 use crate::tool;
-use crate::wasm_toolchain::{TARGET, WasmToolchain};
+use crate::wasm_toolchain;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use wit_component::ComponentEncoder;
+use windlass_build::{RUST_TARGET, RustToolchain};
 
 /// Arguments of the task.
 #[derive(clap::Args)]
@@ -46,13 +46,14 @@ pub(crate) fn build() -> Result<()> {
 /// Tells the core module of each.
 pub(crate) fn build_folder(folder: &Path, out: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let crates = crates(folder)?;
-    let toolchain = WasmToolchain::find()?;
+    let toolchain = wasm_toolchain::find()?;
     tool::say(&format!("building {} for WebAssembly", crates.keys().cloned().collect::<Vec<_>>().join(", ")));
     let modules = compile(&toolchain, &crates)?;
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     for (name, module) in &modules {
-        let component = encode(module).with_context(|| format!("{name} is no component of the contract"))?;
-        write_if_changed(&out.join(format!("{name}.wasm")), &component)?;
+        let bytes = std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+        let component = windlass_build::componentize(&bytes).with_context(|| name.clone())?;
+        windlass_build::write_if_changed(&out.join(format!("{name}.wasm")), &component)?;
     }
     for name in crates.keys() {
         let path = out.join(format!("{name}.wasm"));
@@ -99,7 +100,7 @@ struct Message {
 }
 
 /// Compiles the crates, one cargo call per workspace, and tells the module of each.
-fn compile(toolchain: &WasmToolchain, crates: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, PathBuf>> {
+fn compile(toolchain: &RustToolchain, crates: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, PathBuf>> {
     let mut workspaces: BTreeMap<PathBuf, Vec<(&str, String)>> = BTreeMap::new();
     for (name, manifest) in crates {
         let (workspace, package) = locate(manifest)?;
@@ -168,30 +169,9 @@ fn artifacts(command: &mut Command) -> Result<BTreeMap<PathBuf, PathBuf>> {
     }
     let status = child.wait()?;
     if !status.success() {
-        bail!("building for {TARGET} failed: {status}");
+        bail!("building for {RUST_TARGET} failed: {status}");
     }
     Ok(modules)
-}
-
-/// A component of a core module. It gets no WASI adapter: a guest that imports anything but the contract is refused.
-fn encode(module: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
-    let mut encoder = ComponentEncoder::default();
-    encoder.validate(true);
-    encoder.module(&bytes)?;
-    encoder.encode()
-}
-
-/// Leaves an equal file as it is, so that its age tells when the component last changed.
-fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(());
-    }
-    // Renamed into place: who reads meanwhile gets the old or the new one.
-    let new = path.with_extension("new");
-    std::fs::write(&new, bytes)
-        .and_then(|()| std::fs::rename(&new, path))
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn remove_others(out: &Path, kept: &BTreeMap<String, PathBuf>) -> Result<()> {

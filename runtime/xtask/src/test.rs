@@ -1,5 +1,5 @@
 //! `cargo xtask test`: the whole suite, in the order in which it fails fastest. Its time by part is printed at the end.
-use crate::{chart, codegen, demo, scalers, tool};
+use crate::{chart, codegen, demo, languages, scalers, tool};
 use anyhow::{Result, bail};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -27,6 +27,11 @@ const PARTS: &[Part] = &[
     ("install", "what tests need beyond Rust", install),
     ("scalers", "components for tests", components),
     ("unit", "rules, stages, the host, the contract: everything that needs no cluster", unit),
+    (
+        "languages",
+        "SDKs of other languages: their own tests, and their templates against the contract",
+        other_languages,
+    ),
     ("generated", "generated files are current", generated),
     ("chart", "the Helm chart renders to the plain manifests", rendering),
     ("demo", "0 → N → 0 without Kubernetes", without_kubernetes),
@@ -90,6 +95,11 @@ fn components(_: &mut Tally) -> Result<()> {
 
 fn unit(tally: &mut Tally) -> Result<()> {
     cargo_test(tally, &["--workspace", "--exclude", "windlass-e2e"], &[])
+}
+
+fn other_languages(tally: &mut Tally) -> Result<()> {
+    tally.passed += languages::check()?;
+    Ok(())
 }
 
 fn generated(_: &mut Tally) -> Result<()> {

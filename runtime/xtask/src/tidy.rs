@@ -19,7 +19,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("windlass-cluster", &["windlass-core", "windlass-api"]),
     (
         "windlass",
-        &["windlass-core", "windlass-api", "windlass-host", "windlass-cluster", "windlass-pipeline", "windlass-serve"],
+        &[
+            "windlass-core",
+            "windlass-api",
+            "windlass-host",
+            "windlass-cluster",
+            "windlass-pipeline",
+            "windlass-serve",
+            "windlass-build",
+            "windlass-conformance",
+        ],
     ),
     ("windlass-sdk-derive", &[]),
     ("windlass-sdk", &["windlass-sdk-derive"]),
@@ -41,8 +50,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("windlass-build", &[]),
-    ("windlass-conformance", &["windlass-host", "windlass-core", "windlass-testkit"]),
-    ("xtask", &["windlass-e2e", "windlass-api", "windlass-cluster", "windlass-core", "windlass-bench"]),
+    ("windlass-conformance", &["windlass-host", "windlass-core", "windlass-sdk", "windlass-testkit"]),
+    (
+        "xtask",
+        &["windlass-build", "windlass-e2e", "windlass-api", "windlass-cluster", "windlass-core", "windlass-bench"],
+    ),
 ];
 
 /// A word that may stand only in some folders of `runtime/`.
@@ -94,6 +106,7 @@ pub fn run(_args: Args) -> Result<()> {
     let mut complaints = arrows()?;
     complaints.extend(places()?);
     complaints.extend(scaler_names()?);
+    complaints.extend(crate::frozen::complaints(&tool::root().join("wit"))?);
     if complaints.is_empty() {
         tool::say("tidy: nothing to complain about");
         return Ok(());

@@ -119,7 +119,7 @@ impl Project {
 }
 
 /// Whether a text is a name in kebab case.
-fn kebab(text: &str) -> bool {
+pub fn kebab(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let letter = text.starts_with(|c: char| c.is_ascii_lowercase());
     letter && text.len() <= 63 && text.chars().all(plain) && !text.contains("--") && !text.ends_with('-')

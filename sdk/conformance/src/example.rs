@@ -1,8 +1,8 @@
 //! What users write: the cases beside a scaler's sources.
-use anyhow::Context;
-use serde::Deserialize;
+use anyhow::{Context, anyhow};
 use std::collections::BTreeMap;
 use std::path::Path;
+use windlass_sdk::testing::Case;
 
 /// A trigger as a user writes it, which the scaler finds nothing wrong with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,38 +17,34 @@ pub struct Example {
     pub authentication: BTreeMap<String, String>,
 }
 
-/// As much of a case as is of use here.
-#[derive(Deserialize)]
-struct Case {
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    #[serde(default)]
-    authentication: BTreeMap<String, String>,
-    #[serde(default)]
-    problems: BTreeMap<String, String>,
-}
-
 impl Example {
-    /// The examples among the cases `<folder>/<case>/case.json`, by name: those without problems.
+    /// The trigger of a case.
+    pub fn of_case(name: &str, case: &Case) -> Example {
+        Example {
+            name: name.to_owned(),
+            kind: case.kind.clone(),
+            metadata: case.metadata.clone(),
+            authentication: case.authentication.clone(),
+        }
+    }
+
+    /// The examples among cases: those without problems.
+    pub fn among<'a>(cases: impl IntoIterator<Item = (&'a str, &'a Case)>) -> Vec<Example> {
+        let good = cases.into_iter().filter(|(_, case)| case.problems.is_empty());
+        good.map(|(name, case)| Example::of_case(name, case)).collect()
+    }
+
+    /// The examples among the cases `<folder>/<case>/case.json`, by name.
     ///
     /// # Errors
     /// When the folder or a case cannot be read.
     pub fn of_folder(folder: &Path) -> anyhow::Result<Vec<Example>> {
-        let mut examples = Vec::new();
-        for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-            let entry = entry?;
-            let file = entry.path().join("case.json");
-            let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let case: Case = serde_json::from_slice(&text).with_context(|| file.display().to_string())?;
-            if case.problems.is_empty() {
-                let Case { kind, metadata, authentication, .. } = case;
-                let name = entry.file_name().to_string_lossy().into_owned();
-                examples.push(Example { name, kind, metadata, authentication });
-            }
+        let read = Case::read_all(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let mut cases = Vec::with_capacity(read.len());
+        for (name, case) in read {
+            let case = case.map_err(|wrong| anyhow!("{}: {wrong}", folder.join(&name).display()))?;
+            cases.push((name, case));
         }
-        examples.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(examples)
+        Ok(Example::among(cases.iter().map(|(name, case)| (&**name, case))))
     }
 }

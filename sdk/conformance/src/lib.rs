@@ -12,8 +12,9 @@
 //! | `parameters` | what is required and missing is a problem that names it; what is unknown changes nothing |
 //! | `metrics` | names are stable, differ from one another, carry no `s0-`, and do not change with a secret |
 //! | `secrets` | no plan, problem or failure repeats one |
-//! | `batch` | an empty one is no trouble; each query has exactly its own outcome |
+//! | `batch` | an empty one is no trouble, nor one of a thousand queries; each query has exactly its own outcome |
 //! | `source` | a source that misbehaves is a failure of an expected kind, and never a value |
+mod case;
 mod configure;
 mod describe;
 mod example;
@@ -22,7 +23,21 @@ mod redirect;
 mod source;
 mod trial;
 
+pub use case::{CaseReport, play};
 pub use example::Example;
+pub use windlass_sdk::testing::{Case, Difference};
+
+/// The rules, by name, and what each asks; the table above in short.
+pub const RULES: [(&str, &str); 8] = [
+    ("load", "the host takes the component"),
+    ("describe", "every parameter has a name and words for people"),
+    ("configure", "equal triggers have equal plans, and odd values are problems"),
+    ("parameters", "what is missing is named, what is unknown changes nothing"),
+    ("metrics", "names are stable and do not change with a secret"),
+    ("secrets", "no plan, problem or failure repeats one"),
+    ("batch", "each query has exactly its own outcome"),
+    ("source", "a source that misbehaves is a failure, and never a value"),
+];
 
 use std::fmt;
 use trial::Laboratory;

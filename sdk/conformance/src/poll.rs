@@ -14,6 +14,10 @@ const BUDGET: Duration = Duration::from_millis(2_500);
 const MOST: usize = 4;
 /// Queries of a full batch.
 const FULL: usize = 64;
+/// Queries of the largest batch: a guest that allocates for the host in bad order is only found out by many.
+const CROWD: usize = 1_000;
+/// How long the largest batch may take.
+const CROWD_BUDGET: Duration = Duration::from_secs(10);
 
 pub(crate) async fn examine(
     report: &mut Report,
@@ -45,6 +49,9 @@ pub(crate) async fn examine(
         if redirected > 0 {
             break;
         }
+    }
+    if let (Some((example, planned)), true) = (remote.first(), redirected > 0) {
+        crowd(report, laboratory, example, planned).await?;
     }
     if redirected == 0 {
         report.complain("source", "no example has an address that could be that of a server on loopback");
@@ -110,6 +117,29 @@ async fn misbehaving(laboratory: &Laboratory, example: &Example, planned: &Plann
         failed(report, example, &what, *behaviour, http, own);
     }
     Ok(Some(std::mem::take(report)))
+}
+
+/// A batch of very many: all are told of, however each ends.
+async fn crowd(
+    report: &mut Report,
+    laboratory: &Laboratory,
+    example: &Example,
+    planned: &Planned,
+) -> anyhow::Result<()> {
+    let source = Source::start(Behaviour::Garbage).await?;
+    let trial = laboratory.trial().await??;
+    let Some(moved) = redirect(&trial, example, planned, source.address).await else { return Ok(()) };
+    // One first: a call may send more requests than it may open connections.
+    trial.poll(vec![moved.clone()], BUDGET).await;
+    let count = if source.heard_http() { CROWD } else { FULL };
+    let what = format!("in a batch of {count}");
+    let outcomes = trial.poll(vec![moved; count], CROWD_BUDGET).await;
+    report.polls += 2;
+    ended_well(report, &trial, &format!("{}, {what}", example.name));
+    for own in &outcomes {
+        the_only(report, example, &what, own);
+    }
+    Ok(())
 }
 
 fn words(behaviour: Behaviour) -> &'static str {

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use windlass_core::failure::FailureKind;
 
 /// How a source behaves.
@@ -82,15 +82,20 @@ pub(crate) struct Source {
     pub(crate) address: SocketAddr,
     http: Arc<AtomicBool>,
     server: Option<tokio::task::JoinHandle<()>>,
+    /// Held and not listened on, so that nobody else gets the port.
+    _port: Option<TcpSocket>,
 }
 
 impl Source {
     pub(crate) async fn start(behaviour: Behaviour) -> std::io::Result<Source> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let (address, http) = (listener.local_addr()?, Arc::new(AtomicBool::new(false)));
+        let http = Arc::new(AtomicBool::new(false));
         if behaviour == Behaviour::Refuses {
-            return Ok(Source { address, http, server: None });
+            let port = TcpSocket::new_v4()?;
+            port.bind(([127, 0, 0, 1], 0).into())?;
+            return Ok(Source { address: port.local_addr()?, http, server: None, _port: Some(port) });
         }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
         let heard = http.clone();
         let server = tokio::spawn(async move {
             let mut all = tokio::task::JoinSet::new();
@@ -98,7 +103,7 @@ impl Source {
                 all.spawn(serve(stream, behaviour, heard.clone()));
             }
         });
-        Ok(Source { address, http, server: Some(server) })
+        Ok(Source { address, http, server: Some(server), _port: None })
     }
 
     /// Whether it was spoken to in HTTP.

@@ -1,6 +1,7 @@
 //! The component in a host of its own, and questions for it.
 use crate::Example;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use windlass_core::message::{Asked, Batch, BatchId, QueryId};
@@ -28,11 +29,19 @@ pub(crate) struct Laboratory {
 pub(crate) struct Trial {
     host: Host,
     pub(crate) scaler: Arc<Scaler>,
-    registry: prometheus_client::registry::Registry,
 }
 
 /// A trigger and its plan.
 pub(crate) type Planned = (ResolvedTrigger, QueryPlan);
+
+/// A question for one trigger.
+pub(crate) struct Asking {
+    pub(crate) planned: Planned,
+    pub(crate) now: Wall,
+    /// What the query left last time.
+    pub(crate) state: Vec<u8>,
+    pub(crate) budget: Duration,
+}
 
 #[derive(Default)]
 struct Collected(Mutex<Vec<(usize, Outcome)>>);
@@ -51,13 +60,27 @@ impl Laboratory {
 
     /// A new trial, or why the host does not take the component.
     pub(crate) async fn trial(&self) -> Result<Result<Trial, HostError>, HostError> {
+        self.trial_in(Egress { allow_loopback: true, ..Egress::default() }).await
+    }
+
+    /// The same, where every connection goes to one address.
+    pub(crate) async fn trial_with(&self, source: SocketAddr) -> Result<Result<Trial, HostError>, HostError> {
+        self.trial_in(Egress { allow_loopback: true, via: Some(source), ..Egress::default() }).await
+    }
+
+    async fn trial_in(&self, egress: Egress) -> Result<Result<Trial, HostError>, HostError> {
         let started = Instant::now();
-        let mut registry = prometheus_client::registry::Registry::default();
         let host = Host::new(HostOptions {
             limits: Limits { body_bytes: BODY, ..Limits::default() },
-            egress: Egress { allow_loopback: true, denied: Vec::new() },
-            // Every request reaches its source: a component has to bear each answer itself.
-            budget: Budget { share_window: Duration::ZERO, breaker_failures: 10_000, ..Budget::default() },
+            egress,
+            // Every request reaches its source, and at once: a component has to bear each answer itself.
+            budget: Budget {
+                share_window: Duration::ZERO,
+                breaker_failures: 10_000,
+                rate: 100_000.0,
+                burst: 10_000,
+                ..Budget::default()
+            },
             ca_dirs: Vec::new(),
             cache: Some(self.cache.path().join("compiled")),
             compiler: None,
@@ -65,11 +88,11 @@ impl Laboratory {
                 let mono = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
                 Now { mono: Mono(mono), wall: WALL }
             }),
-            metrics: Metrics::new(&mut registry),
+            metrics: Metrics::new(&mut prometheus_client::registry::Registry::default()),
             instances: 8,
         })?;
         let loaded = host.load(self.wasm.clone()).await;
-        Ok(loaded.map(|scaler| Trial { host, scaler, registry }))
+        Ok(loaded.map(|scaler| Trial { host, scaler }))
     }
 }
 
@@ -111,22 +134,30 @@ impl Trial {
 
     /// Polls triggers as one batch: the outcomes of each.
     pub(crate) async fn poll(&self, planned: Vec<Planned>, budget: Duration) -> Vec<Vec<Outcome>> {
+        let asked = planned.into_iter().map(|planned| (planned, Vec::new())).collect();
+        self.batch(asked, WALL, budget).await
+    }
+
+    /// Polls one trigger; none: the component told no outcome.
+    pub(crate) async fn ask(&self, asking: Asking) -> Option<Outcome> {
+        let Asking { planned, now, state, budget } = asking;
+        let failed = self.failed_calls();
+        let outcomes = self.batch(vec![(planned, state)], now, budget).await;
+        let outcome = outcomes.into_iter().flatten().next();
+        if self.failed_calls() > failed { None } else { outcome }
+    }
+
+    async fn batch(&self, planned: Vec<(Planned, Vec<u8>)>, now: Wall, budget: Duration) -> Vec<Vec<Outcome>> {
         let key = ProcessKey::new([1; 32]);
         let count = planned.len();
-        let domain = planned.first().map_or_else(|| "conformance".into(), |(trigger, _)| trigger.domain.clone());
-        let queries = planned.into_iter().zip(0..).map(|((trigger, plan), index)| Asked {
+        let domain = planned.first().map_or_else(|| "conformance".into(), |((trigger, _), _)| trigger.domain.clone());
+        let queries = planned.into_iter().zip(0..).map(|(((trigger, plan), state), index)| Asked {
             id: QueryId { index, generation: 0 },
             question: Arc::new(question(&key, &self.scaler, trigger, plan)),
-            state: Arc::from([].as_slice()),
+            state: state.into(),
         });
-        let batch = Batch {
-            id: BatchId(1),
-            component: self.scaler.digest,
-            domain,
-            queries: queries.collect(),
-            now: WALL,
-            budget,
-        };
+        let batch =
+            Batch { id: BatchId(1), component: self.scaler.digest, domain, queries: queries.collect(), now, budget };
         let collected = Arc::new(Collected::default());
         self.host.poll(batch, collected.clone()).await;
         let mut outcomes = vec![Vec::new(); count];
@@ -140,12 +171,7 @@ impl Trial {
 
     /// How many polls did not end well: traps, spent CPU or memory, lateness.
     pub(crate) fn failed_calls(&self) -> u64 {
-        let mut text = String::new();
-        if prometheus_client::encoding::text::encode(&mut text, &self.registry).is_err() {
-            return u64::MAX;
-        }
-        let failed = text.lines().find_map(|line| line.strip_prefix("windlass_guest_calls_total{result=\"failed\"} "));
-        failed.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        self.host.spent().failed_calls
     }
 }
 

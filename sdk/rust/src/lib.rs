@@ -50,7 +50,7 @@ pub use windlass_sdk_derive::{Choice, Parameters};
 
 /// The guide's code compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 pub struct Guide;
 
 /// Makes a scaler a component: exports the contract for the type. Natively it expands to nothing.

@@ -5,11 +5,13 @@
 mod case;
 mod instant;
 mod network;
+mod play;
 mod resolve;
 
-pub use case::{Case, Exchange, Expected, Played, Poll, Script, run_cases};
+pub use case::{Case, Difference, Exchange, Expected, Poll, Told};
 pub use instant::{format_ms, parse_ms};
 pub use network::Reply;
+pub use play::{Played, Script, run_cases};
 pub use resolve::{trigger, trigger_of};
 
 use crate::bindings::windlass::scaler::types::{Batch, Query};

@@ -24,7 +24,11 @@ struct World {
 }
 
 pub(crate) fn dialer() -> Arc<Dialer> {
-    Arc::new(Dialer { egress: Egress { allow_loopback: true, denied: Vec::new() }, roots: Roots::load(&[]) })
+    Arc::new(Dialer {
+        egress: Egress { allow_loopback: true, ..Egress::default() },
+        roots: Roots::load(&[]),
+        traffic: Default::default(),
+    })
 }
 
 async fn world(budget: Budget) -> World {

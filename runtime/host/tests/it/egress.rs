@@ -141,7 +141,7 @@ async fn addresses_that_are_nobodys_business_are_denied_at_the_connection() {
         let hosts: Vec<&str> = LOOPBACK.into_iter().chain(FORBIDDEN).collect();
         let guest = asking(u32::try_from(hosts.len()).unwrap(), http);
         let denied = vec!["10.9.0.0/16".parse().unwrap()];
-        let closed = host(|options| options.egress = Egress { allow_loopback: false, denied });
+        let closed = host(|options| options.egress = Egress { denied, ..Egress::default() });
         let subject = subject_in(closed, &guest).await;
         let outcomes = reach(&subject, &hosts, source.address.port()).await;
         for (name, outcome) in hosts.iter().zip(&outcomes) {
@@ -164,6 +164,25 @@ async fn loopback_can_be_opened_and_nothing_else_with_it() {
     for outcome in &outcomes[3..] {
         failure(outcome.as_ref(), FailureKind::Denied);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_played_stands_for_every_name_and_what_it_cost_is_counted() {
+    for http in [true, false] {
+        let source = Raw::echoing(HTTP).await;
+        let via = Egress { allow_loopback: true, via: Some(source.address), ..Egress::default() };
+        let subject = subject_in(host(|options| options.egress = via), &asking(1, http)).await;
+        let before = subject.host.spent();
+        let outcomes = reach(&subject, &["no.such.name.invalid"], 1).await;
+        assert!(matches!(outcomes[0], Some(windlass_core::sample::Outcome::Ready(..))), "{outcomes:?}");
+        let spent = subject.host.spent().since(before);
+        assert_eq!((spent.connections, spent.requests, spent.failed_calls), (1, u64::from(http), 0));
+        assert!(spent.sent_bytes > 0 && spent.received_bytes > 0 && !spent.guest_cpu.is_zero(), "{spent:?}");
+    }
+    let source = Raw::echoing(HTTP).await;
+    let closed = Egress { via: Some(source.address), ..Egress::default() };
+    let subject = subject_in(host(|options| options.egress = closed), &asking(1, true)).await;
+    failure(reach(&subject, &["no.such.name.invalid"], 1).await[0].as_ref(), FailureKind::Denied);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,13 +52,21 @@ async fn an_import_that_scalers_do_not_get_is_refused_before_it_is_compiled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_of_another_world_is_refused() {
     let host = host(|_| {});
-    for text in [
-        "(component)",
-        r#"(component (import "windlass:scaler/http@0.1.0" (instance (export "send" (func (param "all" u8))))))"#,
-        r#"(component (import "windlass:scaler/http@0.9.0" (instance (export "send" (func)))))"#,
+    for (text, words) in [
+        ("(component)", "does not export windlass:scaler/polled@0.1.0"),
+        (
+            r#"(component (import "windlass:scaler/http@0.1.0" (instance (export "send" (func (param "all" u8))))))"#,
+            "does not export windlass:scaler/polled@0.1.0",
+        ),
+        (
+            r#"(component (import "windlass:scaler/http@0.9.0" (instance (export "send" (func)))))"#,
+            "made for windlass:scaler@0.9.0, and this is a host of windlass:scaler@0.1.0",
+        ),
+        ("(module)", "a core module, not a component: build it with `windlass scaler build`"),
     ] {
         let error = host.load(parsed(text)).await.unwrap_err();
         assert!(matches!(error, HostError::NotAScaler(_)), "{text}: {error}");
+        assert!(error.to_string().contains(words), "{text}: {error}");
     }
     assert!(component(parsed("(module)")).is_err(), "the contract's exports are missing");
 }

@@ -21,7 +21,7 @@ pub(crate) fn options() -> HostOptions {
     let started = Instant::now();
     HostOptions {
         limits: Limits::default(),
-        egress: Egress { allow_loopback: true, denied: Vec::new() },
+        egress: Egress { allow_loopback: true, ..Egress::default() },
         // Every request goes out: what is shared and held back is the budgets' own tests' business.
         budget: Budget { share_window: Duration::ZERO, breaker_failures: 10_000, ..Budget::default() },
         ca_dirs: Vec::new(),

@@ -18,7 +18,8 @@ pub(crate) fn component(project: &Project, say: &mut dyn FnMut(&str)) -> Result<
             );
             return Err(BuildError::Project { file: project.root.join("scaler.toml"), message });
         }
-        sources.extend(found);
+        // Relative: the command can be read and repeated, and the component does not depend on where the project is.
+        sources.extend(found.iter().map(|file| file.strip_prefix(&project.root).unwrap_or(file).to_path_buf()));
     }
     let out = tempfile::tempdir().map_err(|error| BuildError::io("cannot make a folder for", &project.root, error))?;
     let module = out.path().join("module.wasm");

@@ -15,8 +15,7 @@ pub(crate) fn component(project: &Project, say: &mut dyn FnMut(&str)) -> Result<
             .env("GOOS", "wasip1")
             .env("GOARCH", "wasm")
             .env("GOWORK", "off")
-            // `-checklinkname=0`: the SDK allocates by the runtime's own means while the runtime is not up.
-            .args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-checklinkname=0 -s -w"])
+            .args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"])
             .arg("-o")
             .arg(&module)
             .arg("."),

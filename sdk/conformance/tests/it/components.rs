@@ -1,7 +1,7 @@
 //! Every component that `cargo xtask scalers` has built, by the cases beside its sources.
 use futures::StreamExt as _;
 use std::path::{Path, PathBuf};
-use windlass_conformance::{Example, examine};
+use windlass_conformance::{Case, Example, examine, play};
 
 /// Why there is nothing to examine.
 const BUILD: &str =
@@ -39,6 +39,25 @@ async fn every_component_conforms() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// What holds natively holds for the component, in the real host, over a real connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_holds_for_its_component() {
+    let scalers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scalers");
+    let (mut wrong, mut played) = (String::new(), 0);
+    for component in components() {
+        let name = component.file_stem().unwrap().to_string_lossy().into_owned();
+        let cases = Case::read_all(&scalers.join(&name).join("cases")).unwrap();
+        for report in play(&std::fs::read(&component).unwrap(), &cases).await.unwrap() {
+            played += 1;
+            for difference in &report.differences {
+                wrong.push_str(&format!("{name}/{}: {difference}\n", report.name));
+            }
+        }
+    }
+    println!("{played} cases");
+    assert!(wrong.is_empty() && played > 0, "{wrong}");
 }
 
 #[test]

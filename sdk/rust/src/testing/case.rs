@@ -1,14 +1,10 @@
-//! Cases as data: `cases/<case>/case.json` beside a scaler's sources.
-use super::{BUDGET_MS, collect, configure, format_ms, network, parse_ms, trigger_of};
-use crate::bindings::windlass::scaler::types::{Batch, Query};
-use crate::http::{Request, Response};
-use crate::testing::Reply;
-use crate::{
-    Failure, FailureKind, Http, HttpScaler, Local, LocalScaler, Metrics, Outcome, Problem, Scaler, Tcp, TcpScaler,
-    Transport,
-};
+//! Cases as data: `cases/<case>/case.json` beside a scaler's sources, and what differs from one.
+//!
+//! The same file is played natively by [`super::run_cases`] and, against the component, by `windlass scaler test`.
+use super::parse_ms;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 /// A case: what a user writes, and what must come of it.
@@ -72,7 +68,7 @@ pub struct Exchange {
     pub answer_headers: BTreeMap<String, String>,
     /// HTTP: body of the answer.
     pub body: String,
-    /// TCP: what is written.
+    /// TCP: what is written to the source.
     pub sent: Option<String>,
     /// TCP: what is answered; without it the source says nothing.
     pub reply: Option<String>,
@@ -94,213 +90,144 @@ pub struct Expected {
     pub message: Option<String>,
 }
 
-/// A source that plays an exchange: each entry is asked for once, in any order.
-#[derive(Debug)]
-pub struct Script {
-    left: Vec<Exchange>,
-    unexpected: Vec<String>,
+/// What came of a poll, in the words of a case.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// The values, where there are any.
+    pub values: Option<Vec<f64>>,
+    /// Activity, where the scaler tells it.
+    pub active: Option<bool>,
+    /// When it wants to be asked again.
+    pub next: Option<String>,
+    /// Kind and message of a failure.
+    pub failed: Option<(String, String)>,
 }
 
-/// A transport that can be played.
-pub trait Played<S: Scaler>: Transport<S> {
-    /// Answers a batch of one query from a script.
-    fn play(batch: &Batch, script: &mut Script, put: &mut dyn FnMut(u32, Outcome));
+/// Something that is not as a case says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What.
+    pub what: String,
+    /// As the case says.
+    pub expected: String,
+    /// As it is.
+    pub got: String,
 }
 
-impl<S: LocalScaler> Played<S> for Local {
-    fn play(batch: &Batch, _: &mut Script, put: &mut dyn FnMut(u32, Outcome)) {
-        <Local as Transport<S>>::poll(batch, put);
+impl Difference {
+    fn of<T: PartialEq + fmt::Debug>(what: &str, expected: &T, got: &T) -> Option<Difference> {
+        let told = |value: &T| format!("{value:?}");
+        (expected != got).then(|| Difference { what: what.to_owned(), expected: told(expected), got: told(got) })
+    }
+
+    fn of_optional<T: PartialEq + fmt::Debug>(what: &str, expected: &Option<T>, got: &Option<T>) -> Option<Difference> {
+        let told = |value: &Option<T>| value.as_ref().map_or("nothing".to_owned(), |value| format!("{value:?}"));
+        (expected != got).then(|| Difference { what: what.to_owned(), expected: told(expected), got: told(got) })
+    }
+
+    /// The same, of a poll.
+    #[must_use]
+    pub fn within(mut self, poll: &str) -> Difference {
+        self.what = format!("{poll}, {}", self.what);
+        self
     }
 }
 
-impl<S: HttpScaler> Played<S> for Http {
-    fn play(batch: &Batch, script: &mut Script, put: &mut dyn FnMut(u32, Outcome)) {
-        let mut send = |requests: Vec<(u32, Request)>| -> crate::http::Exchange {
-            let answers: Vec<_> = requests.iter().map(|(_, request)| script.respond(request)).collect();
-            Box::new((0..).zip(answers))
-        };
-        crate::http::drive::<S>(batch, &mut send, put);
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} instead of {}", self.what, self.got, self.expected)
     }
 }
 
-impl<S: TcpScaler> Played<S> for Tcp {
-    fn play(batch: &Batch, script: &mut Script, put: &mut dyn FnMut(u32, Outcome)) {
-        let mut network = network::Scripted::new(|_, _, bytes: &[u8]| script.reply(bytes));
-        crate::tcp::drive::<S, _>(batch, &mut network, crate::tcp::Limits::default(), put);
+impl Case {
+    /// The cases of a folder by name, each read or with what is wrong with its file.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn read_all(folder: &Path) -> std::io::Result<Vec<(String, Result<Case, String>)>> {
+        let mut cases = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let read = std::fs::read(entry.path().join("case.json")).map_err(|error| format!("case.json: {error}"));
+            let case =
+                read.and_then(|text| serde_json::from_slice(&text).map_err(|error| format!("case.json: {error}")));
+            cases.push((entry.file_name().to_string_lossy().into_owned(), case));
+        }
+        cases.sort_by(|one, other| one.0.cmp(&other.0));
+        Ok(cases)
+    }
+
+    /// Whether problems, as parameter (or `""`) and message, are those of the case.
+    pub fn same_problems(&self, found: &[(String, String)]) -> Option<Difference> {
+        let told = |(parameter, message): (&String, &String)| format!("{parameter}: {message}");
+        let fits = found.len() == self.problems.len()
+            && found.iter().all(|(name, message)| self.problems.get(name).is_some_and(|part| message.contains(part)));
+        (!fits).then(|| Difference {
+            what: "problems".to_owned(),
+            expected: lines(self.problems.iter().map(told)),
+            got: lines(found.iter().map(|(parameter, message)| told((parameter, message)))),
+        })
+    }
+
+    /// How a plan differs from the case: metrics as name, target and activation, endpoints as `host:port` or `host:port tls`.
+    pub fn same_plan(&self, metrics: &[(String, f64, f64)], endpoints: &[String]) -> Vec<Difference> {
+        let metrics = Difference::of("metrics", &self.metrics, &metrics.to_vec());
+        metrics.into_iter().chain(Difference::of("endpoints", &self.endpoints, &endpoints.to_vec())).collect()
     }
 }
 
-impl Script {
-    /// Of what a source is asked and answers.
-    pub fn new(exchange: &[Exchange]) -> Script {
-        Script { left: exchange.to_vec(), unexpected: Vec::new() }
-    }
-
-    fn respond(&mut self, request: &Request) -> Result<Response, Failure> {
-        let line = format!("{} {}", request.method, request.target);
-        let fits = |entry: &Exchange| {
-            entry.request.as_ref() == Some(&line)
-                && entry.content.as_bytes() == request.body
-                && entry.headers.iter().all(|header| {
-                    request.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case(header.0) && value == header.1)
-                })
-                && credentials(request) == entry.credentials
-        };
-        let Some(place) = self.left.iter().position(fits) else {
-            self.unexpected.push(format!("{line} {:?} {:?}", request.headers, credentials(request)));
-            return Err(Failure::internal("the case has no such request"));
-        };
-        let entry = self.left.remove(place);
-        let status = if entry.status == 0 { 200 } else { entry.status };
-        Ok(Response { status, headers: entry.answer_headers.into_iter().collect(), body: entry.body.into_bytes() })
-    }
-
-    fn reply(&mut self, bytes: &[u8]) -> Reply {
-        let fits = |entry: &Exchange| entry.sent.as_deref().map(str::as_bytes) == Some(bytes);
-        let Some(place) = self.left.iter().position(fits) else {
-            self.unexpected.push(format!("{:?}", String::from_utf8_lossy(bytes)));
-            return Reply::Close;
-        };
-        let reply = self.left.remove(place).reply;
-        reply.map_or(Reply::Nothing, |reply| Reply::Bytes(reply.into_bytes()))
-    }
+fn lines(told: impl Iterator<Item = String>) -> String {
+    let told: Vec<_> = told.collect();
+    if told.is_empty() { "none".to_owned() } else { told.join("\n") }
 }
 
-/// Credentials as a case writes them.
-fn credentials(request: &Request) -> Vec<String> {
-    let one = |credential: &crate::Credential| {
-        let roles = credential.secrets.iter().chain(&credential.settings);
-        roles.fold(credential.scheme.clone(), |text, (role, name)| format!("{text} {role}={name}"))
-    };
-    request.credentials.iter().map(one).collect()
-}
+impl Poll {
+    /// What it is called where it is spoken of: by its time, else by its number.
+    pub fn title(&self, number: usize) -> String {
+        self.now.clone().unwrap_or_else(|| format!("poll {number}"))
+    }
 
-/// Runs every case in the folder `cases` of a crate; `manifest` is its `env!("CARGO_MANIFEST_DIR")`.
-///
-/// # Panics
-/// When a case fails, with all that failed, or when there is none.
-#[allow(clippy::panic, reason = "this is how a test fails")]
-pub fn run_cases<S: Scaler>(manifest: &str)
-where
-    S::Transport: Played<S>,
-{
-    let folder = Path::new(manifest).join("cases");
-    let mut failed = Vec::new();
-    let mut count = 0;
-    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-        count += 1;
-        let read = std::fs::read(entry.path().join("case.json")).map_err(|error| error.to_string());
-        let case = read.and_then(|bytes| serde_json::from_slice::<Case>(&bytes).map_err(|error| error.to_string()));
-        if let Err(reason) = case.and_then(|case| run::<S>(&case)) {
-            failed.push(format!("{}: {reason}", entry.file_name().to_string_lossy()));
+    /// Its wall time, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When what the case says is no time.
+    pub fn now_ms(&self) -> Result<u64, String> {
+        match &self.now {
+            Some(now) => parse_ms(now).ok_or_else(|| format!("`{now}` is no time; write it as 2026-03-29T00:30:00Z")),
+            None => Ok(0),
         }
     }
-    if count == 0 {
-        panic!("no case in {}", folder.display());
-    }
-    if !failed.is_empty() {
-        failed.sort();
-        panic!("{} of {count} cases failed:\n{}", failed.len(), failed.join("\n"));
-    }
 }
 
-fn run<S: Scaler>(case: &Case) -> Result<(), String>
-where
-    S::Transport: Played<S>,
-{
-    let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>();
-    let (metadata, authentication) = (pairs(&case.metadata), pairs(&case.authentication));
-    fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
-        pairs.iter().map(|(k, v)| (&**k, &**v)).collect()
+impl Expected {
+    /// How what came of a poll differs.
+    pub fn differences(&self, told: &Told) -> Vec<Difference> {
+        if let Some((kind, message)) = &told.failed {
+            let part = self.message.as_deref().unwrap_or_default();
+            let fits = self.failed.as_ref() == Some(kind) && message.contains(part);
+            let difference = || Difference {
+                what: "failure".to_owned(),
+                expected: self.in_words(),
+                got: format!("{kind}: {message}"),
+            };
+            return if fits { Vec::new() } else { vec![difference()] };
+        }
+        if self.failed.is_some() {
+            let got = format!("values {:?}", told.values.as_deref().unwrap_or_default());
+            return vec![Difference { what: "failure".to_owned(), expected: self.in_words(), got }];
+        }
+        let values = Difference::of_optional("values", &self.values, &told.values);
+        let active = Difference::of_optional("active", &self.active, &told.active);
+        let next = Difference::of_optional("next", &self.next, &told.next);
+        values.into_iter().chain(active).chain(next).collect()
     }
-    let kind = case.kind.as_deref().or(S::TRIGGERS.first().copied()).unwrap_or(S::NAME);
-    let resolved = trigger_of::<S>(kind, &borrowed(&metadata), &borrowed(&authentication));
-    let configured = resolved.and_then(|trigger| Ok((configure::<S>(&trigger)?, trigger)));
-    let (plan, trigger) = match configured {
-        Ok(configured) if case.problems.is_empty() => configured,
-        Ok(_) => return Err("no problem was found".to_owned()),
-        Err(problems) => return same_problems(&problems, &case.problems),
-    };
-    let metrics: Vec<_> = match &plan.metrics {
-        Metrics::Fixed(metrics) => {
-            metrics.iter().map(|metric| (metric.name.clone(), metric.target, metric.activation)).collect()
-        }
-        Metrics::Discovered => Vec::new(),
-    };
-    same("metrics", &metrics, &case.metrics)?;
-    let tls = |endpoint: &crate::Endpoint| if endpoint.tls.is_some() { " tls" } else { "" };
-    let endpoints: Vec<_> =
-        plan.endpoints.iter().map(|endpoint| format!("{}:{}{}", endpoint.host, endpoint.port, tls(endpoint))).collect();
-    same("endpoints", &endpoints, &case.endpoints)?;
-    let mut state = Vec::new();
-    for (number, poll) in case.polls.iter().enumerate() {
-        let name = poll.now.clone().unwrap_or_else(|| format!("poll {number}"));
-        let now_ms = match &poll.now {
-            Some(now) => parse_ms(now).ok_or_else(|| format!("`{now}` is no time"))?,
-            None => 0,
-        };
-        let query = Query { trigger: trigger.clone(), state: state.clone() };
-        let batch = Batch { now_ms, budget_ms: BUDGET_MS, queries: vec![query] };
-        let mut script = Script::new(&poll.exchange);
-        let outcome = collect(1, |put| S::Transport::play(&batch, &mut script, put)).remove(0);
-        if !script.unexpected.is_empty() {
-            return Err(format!("{name}: asked what the case does not say: {}", script.unexpected.join("; ")));
-        }
-        if !script.left.is_empty() {
-            return Err(format!("{name}: never asked: {:?}", script.left));
-        }
-        expect(&outcome, &poll.expect).map_err(|reason| format!("{name}: {reason}"))?;
-        match outcome {
-            Outcome::Ready(reading) => state = reading.state.unwrap_or(state),
-            Outcome::Pending(later) => state = later.state,
-            Outcome::Failed(_) => {}
-        }
-    }
-    Ok(())
-}
 
-fn expect(outcome: &Outcome, expected: &Expected) -> Result<(), String> {
-    match outcome {
-        Outcome::Ready(reading) => {
-            same("failure", &None, &expected.failed)?;
-            same("values", &Some(reading.values.clone()), &expected.values)?;
-            same("active", &reading.active, &expected.active)?;
-            same("next", &reading.next_ms.map(format_ms), &expected.next)
+    fn in_words(&self) -> String {
+        match (&self.failed, &self.message, &self.values) {
+            (Some(kind), Some(message), _) => format!("{kind}: {message}"),
+            (Some(kind), None, _) => kind.clone(),
+            (None, _, Some(values)) => format!("values {values:?}"),
+            (None, _, None) => "nothing".to_owned(),
         }
-        Outcome::Failed(failure) => {
-            let told = format!("{} ({})", word(failure.kind), failure.message);
-            if expected.failed.as_deref() != Some(word(failure.kind)) {
-                return Err(format!("failed as {told} instead of {:?}", expected.failed));
-            }
-            let part = expected.message.as_deref().unwrap_or_default();
-            if failure.message.contains(part) { Ok(()) } else { Err(format!("failed as {told} instead of {part}")) }
-        }
-        Outcome::Pending(_) => Err("is pending".to_owned()),
-    }
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {
-    if found == expected { Ok(()) } else { Err(format!("{what}: {found:?} instead of {expected:?}")) }
-}
-
-fn same_problems(found: &[Problem], expected: &BTreeMap<String, String>) -> Result<(), String> {
-    let name = |problem: &Problem| problem.parameter.clone().unwrap_or_default();
-    let fits = found.len() == expected.len()
-        && found.iter().all(|problem| expected.get(&name(problem)).is_some_and(|part| problem.message.contains(part)));
-    if fits { Ok(()) } else { Err(format!("problems: {found:?} instead of {expected:?}")) }
-}
-
-/// The contract's word for a kind of failure.
-fn word(kind: FailureKind) -> &'static str {
-    match kind {
-        FailureKind::Invalid => "invalid",
-        FailureKind::Auth => "auth",
-        FailureKind::Unreachable => "unreachable",
-        FailureKind::Timeout => "timeout",
-        FailureKind::Throttled => "throttled",
-        FailureKind::NotFound => "not-found",
-        FailureKind::BadResponse => "bad-response",
-        FailureKind::Denied => "denied",
-        FailureKind::Internal => "internal",
     }
 }

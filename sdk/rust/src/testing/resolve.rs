@@ -83,7 +83,11 @@ fn settle(parameter: &Parameter, text: &str) -> Result<Option<String>, String> {
     let normal = match parameter.shape {
         Shape::Text | Shape::Url | Shape::Address => text.to_owned(),
         Shape::Integer => text.parse::<i64>().map_err(|_| "is not an integer")?.to_string(),
-        Shape::Number => text.parse::<f64>().map_err(|_| "is not a number")?.to_string(),
+        Shape::Number => {
+            let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+            number.ok_or("is not a finite number")?.to_string()
+        }
+        Shape::Duration if text.starts_with('-') => return Err("is a negative duration".to_owned()),
         Shape::Boolean => match text {
             "1" | "t" | "T" | "TRUE" | "true" | "True" => "true".to_owned(),
             "0" | "f" | "F" | "FALSE" | "false" | "False" => "false".to_owned(),

@@ -1,0 +1,47 @@
+//! Names, and that a project is whole.
+use super::{check_name, filled, project, shell_word, suggestion};
+use std::path::Path;
+use windlass_build::Language;
+
+#[test]
+fn names() {
+    for good in ["a", "my-queue", "queue2"] {
+        assert!(check_name(good).is_ok(), "{good}");
+    }
+    for (bad, instead) in [
+        ("MyQueue", "my-queue"),
+        ("my_queue", "my-queue"),
+        ("-x", "x"),
+        ("2fast", "fast"),
+        ("", "my-queue"),
+        ("ü", "my-queue"),
+    ] {
+        let told = check_name(bad).unwrap_err().to_string();
+        assert!(told.contains(&format!("for instance `{instead}`")), "{told}");
+    }
+    assert_eq!(suggestion("My Own Queue!"), "my-own-queue");
+    assert!(check_name("cpu").unwrap_err().to_string().contains("resource metric"));
+    assert_eq!(filled("{{name}} {{snake}} {{pascal}}", "my-2-queue"), "my-2-queue my_2_queue My2Queue");
+    assert_eq!(shell_word(Path::new("it's here")), "'it'\\''s here'");
+}
+
+#[test]
+fn a_project_in_rust_is_whole_and_takes_nothing_from_our_workspace() {
+    let files = project("my-queue", Language::Rust).unwrap();
+    for path in
+        ["scaler.toml", "Cargo.toml", "src/lib.rs", "trigger.yaml", "windlass/LICENSE", "windlass/wit/v0.1/scaler.wit"]
+    {
+        assert!(files.contains_key(path), "{path} of {:?}", files.keys());
+    }
+    for (path, bytes) in &files {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(!text.contains("{{name}}") && !path.contains("{{"), "{path}");
+        if path.ends_with("Cargo.toml") {
+            assert!(!text.contains("workspace = true"), "{path}: {text}");
+        }
+    }
+    let sdk: toml::Table = String::from_utf8_lossy(&files["windlass/Cargo.toml"]).parse().unwrap();
+    assert_eq!(sdk["dependencies"]["windlass-sdk-derive"]["path"].as_str(), Some("derive"));
+    let features = sdk["dependencies"]["wit-bindgen"]["features"].as_array().unwrap();
+    assert!(features.iter().any(|feature| feature.as_str() == Some("bitflags")) && features.len() > 1, "{features:?}");
+}

@@ -1,0 +1,6 @@
+//! The program, as its users start it.
+mod author;
+mod page;
+mod program;
+mod refusal;
+mod source;
