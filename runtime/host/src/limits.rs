@@ -123,8 +123,8 @@ mod tests {
         };
         let (cpu, more) = (TICK * limits.cpu_ticks, TICK * limits.cpu_ticks_per_20);
         for row in [
-            format!("| CPU time | {cpu:?}, and {more:?} more per 20 queries;"),
-            format!("| wall time of `describe` and `configure` | {:?} |", limits.pure_call),
+            format!("| CPU time | {} ms, and {} ms more per 20 queries;", cpu.as_millis(), more.as_millis()),
+            format!("| wall time of `describe` and `configure` | {} s |", limits.pure_call.as_secs()),
             format!("| memory, all memories together | {} |", size(limits.memory_bytes)),
             format!("| table elements, all tables together | {} |", limits.table_elements),
             format!("| what the host copies for it | {} |", size(limits.hostcall_fuel)),

@@ -51,6 +51,24 @@ windlass() {{
     text
 }
 
+/// Each language's own page, from nothing to a component that was examined.
+#[test]
+#[ignore = "needs the toolchains of all languages: cargo xtask test --only languages"]
+fn the_pages_of_the_languages() {
+    let mut pages = 0;
+    for entry in std::fs::read_dir(root().join("sdk")).unwrap() {
+        let page = std::fs::read_to_string(entry.unwrap().path().join("README.md")).unwrap_or_default();
+        if blocks(&page).is_empty() {
+            continue;
+        }
+        pages += 1;
+        let folder = tempfile::tempdir().unwrap();
+        let text = run(&page, folder.path(), SOURCE);
+        assert!(text.contains(" passed, 0 failed"), "{text}");
+    }
+    assert!(pages > 0);
+}
+
 #[test]
 fn only_marked_blocks_are_run() {
     let page = "a\n```sh\nrm -rf /\n```\n```sh run\none\ntwo\n```\n```sh run\nthree\n```\n";

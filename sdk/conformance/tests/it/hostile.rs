@@ -1,6 +1,6 @@
 //! Components that break the contract fail, each by the rule that it breaks; good ones do not.
 use std::path::{Path, PathBuf};
-use windlass_conformance::{Example, Report, examine};
+use windlass_conformance::{Case, Example, Report, examine, play};
 use windlass_testkit::guest::{Declared, Guest, from_c};
 
 /// Answers every query with 1.
@@ -115,7 +115,7 @@ fn address() -> Vec<Example> {
 async fn a_scaler_in_c_conforms() {
     let report = examine(&from_c(&c_depth()), &address()).await.unwrap();
     assert!(report.conforms(), "{report}");
-    assert_eq!((report.examples, report.polls), (1, 11));
+    assert_eq!((report.examples, report.polls), (1, 13));
 }
 
 /// The scaler in C with one thing wrong in it.
@@ -165,4 +165,53 @@ async fn a_scaler_that_misunderstands_its_source_is_told_so() {
         complains(&examine(&mutant(from, to), &address()).await.unwrap(), rule, words);
     });
     futures::future::join_all(examined).await;
+}
+
+/// What a case says and the component does not do is told: what came, and what should have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_that_does_not_hold_is_told_with_what_differs() {
+    let depth = from_c(&c_depth());
+    let good = r#"{
+        "about": "The depth is the value.",
+        "metadata": { "serverAddress": "http://queue.shop:8080/depth?state=ready" },
+        "metrics": [["c-depth-depth", 5, 0]],
+        "endpoints": ["queue.shop:8080"],
+        "polls": [{ "exchange": [{ "request": "GET /depth?state=ready", "body": "{\"depth\": 7}" }], "expect": { "values": [7] } }]
+    }"#;
+    for (from, to, differences) in [
+        ("", "", vec![]),
+        ("[7]", "[8]", vec![("poll 0, values", "[8.0]", "[7.0]")]),
+        ("queue.shop:8080\"]", "queue.shop:80\"]", vec![("endpoints", "[\"queue.shop:80\"]", "[\"queue.shop:8080\"]")]),
+        (
+            "\"request\": \"GET /depth?state=ready\"",
+            "\"request\": \"GET /depth\"",
+            vec![
+                ("poll 0, asked of the source", "GET /depth", "GET /depth?state=ready"),
+                ("poll 0, values", "[7.0]", ""),
+            ],
+        ),
+        (
+            "\"expect\": { \"values\": [7] }",
+            "\"expect\": { \"failed\": \"auth\" }",
+            vec![("poll 0, failure", "auth", "values [7.0]")],
+        ),
+        (
+            "\"polls\"",
+            "\"problems\": { \"serverAddress\": \"no\" }, \"polls\"",
+            vec![("problems", "serverAddress: no", "none")],
+        ),
+    ] {
+        let case: Case = serde_json::from_str(&good.replace(from, to)).unwrap();
+        let report = &play(&depth, &[("case".to_owned(), Ok(case))]).await.unwrap()[0];
+        let what: Vec<_> = report.differences.iter().map(|difference| &*difference.what).collect();
+        if let [(first, expected, got), ..] = differences[..] {
+            assert_eq!(what.first(), Some(&first), "{to}: {:?}", report.differences);
+            let told = &report.differences[0];
+            assert!(told.expected.contains(expected) && told.got.contains(got), "{to}: {told:?}");
+        } else {
+            assert!(report.passed(), "{:?}", report.differences);
+        }
+    }
+    let broken = play(&depth, &[("broken".to_owned(), Err("case.json: no".to_owned()))]).await.unwrap();
+    assert_eq!((broken[0].passed(), &*broken[0].differences[0].got), (false, "case.json: no"));
 }

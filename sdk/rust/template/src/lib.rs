@@ -4,8 +4,8 @@ mod location;
 use location::number_at;
 use windlass_sdk::http::{Request, Response};
 use windlass_sdk::{
-    Context, Credential, Failure, Http, HttpScaler, Parameters, Plan, Problem, Reading, Scaler, Sealed, Tls, Trigger,
-    Url, export_scaler, normalize, problem,
+    Context, Credential, Failure, Http, HttpScaler, Parameters, Plan, Problem, Reading, Scaler,
+    Sealed, Tls, Trigger, Url, export_scaler, normalize, problem,
 };
 
 /// What users write.
@@ -40,10 +40,13 @@ impl Scaler for {{pascal}} {
         if parameters.target_value <= 0.0 {
             return Err(vec![problem("targetValue", "must be greater than zero")]);
         }
-        let endpoint =
-            parameters.url.endpoint(Tls::verified()).map_err(|message| vec![problem("url", message)])?;
+        let endpoint = parameters
+            .url
+            .endpoint(Tls::verified())
+            .map_err(|message| vec![problem("url", message)])?;
         let name = normalize(&format!("{{name}}-{}", parameters.value_location));
-        Ok(Plan::metric(name, parameters.target_value, parameters.activation_target_value).endpoint(endpoint))
+        let (target, activation) = (parameters.target_value, parameters.activation_target_value);
+        Ok(Plan::metric(name, target, activation).endpoint(endpoint))
     }
 }
 
@@ -55,8 +58,14 @@ impl HttpScaler for {{pascal}} {
         Ok(vec![request])
     }
 
-    fn parse(parameters: &{{pascal}}Parameters, _: &Context<'_>, responses: &[Response]) -> Result<Reading, Failure> {
-        let [response] = responses else { return Err(Failure::internal("one response is expected")) };
+    fn parse(
+        parameters: &{{pascal}}Parameters,
+        _: &Context<'_>,
+        responses: &[Response],
+    ) -> Result<Reading, Failure> {
+        let [response] = responses else {
+            return Err(Failure::internal("one response is expected"));
+        };
         number_at(&response.body, &parameters.value_location).map(Reading::value)
     }
 }

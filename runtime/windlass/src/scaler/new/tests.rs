@@ -1,5 +1,6 @@
 //! Names, and that a project is whole.
-use super::{check_name, filled, project, shell_word, suggestion};
+use super::{check_name, embedded, filled, project, shell_word, suggestion};
+use std::collections::BTreeMap;
 use std::path::Path;
 use windlass_build::Language;
 
@@ -44,4 +45,21 @@ fn a_project_in_rust_is_whole_and_takes_nothing_from_our_workspace() {
     assert_eq!(sdk["dependencies"]["windlass-sdk-derive"]["path"].as_str(), Some("derive"));
     let features = sdk["dependencies"]["wit-bindgen"]["features"].as_array().unwrap();
     assert!(features.iter().any(|feature| feature.as_str() == Some("bitflags")) && features.len() > 1, "{features:?}");
+}
+
+/// The templates are the same scaler: what holds of one holds of all.
+#[test]
+fn the_templates_have_the_same_cases() {
+    let cases = |language: Language| {
+        let folder = format!("{language}/template/");
+        embedded::under(&folder).filter(|(path, _)| path.starts_with("cases/")).collect::<BTreeMap<_, _>>()
+    };
+    let own = cases(Language::Rust);
+    assert!(own.len() > 10, "{:?}", own.keys());
+    for language in Language::ALL {
+        let others = cases(language);
+        let differs = |path: &&String| own.get(*path) != others.get(*path);
+        let different: Vec<_> = own.keys().chain(others.keys()).filter(differs).collect();
+        assert!(others.is_empty() || different.is_empty(), "{language}: {different:?}");
+    }
 }
