@@ -19,6 +19,8 @@ pub const TRANSFER_HPA_OWNERSHIP: &str = "scaledobject.keda.sh/transfer-hpa-owne
 pub const VALIDATE_HPA_OWNERSHIP: &str = "validations.keda.sh/hpa-ownership";
 /// Ours: who turns metrics into 1..N replicas, `hpa` or `direct`.
 pub const ENGINE: &str = "windlass.dev/engine";
+/// Ours, on a TriggerAuthentication or ClusterTriggerAuthentication: the hosts that its secrets may go to.
+pub const HOSTS: &str = windlass_core::binding::ANNOTATION;
 /// Label of a ScaledObject and selector of its external metrics.
 pub const OWNER_LABEL: &str = "scaledobject.keda.sh/name";
 /// Finalizer of all objects of the group.

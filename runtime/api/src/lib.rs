@@ -24,7 +24,7 @@ pub mod status;
 
 pub use authentication::{ClusterTriggerAuthentication, TriggerAuthentication, TriggerAuthenticationSpec};
 pub use crd::{Definition, definitions};
-pub use lower::lower;
+pub use lower::{lower, lower_for};
 pub use quantity::Quantity;
 pub use reference::{Fetched, References, assemble, references};
 pub use scaled_object::{ScaledObject, ScaledObjectSpec, ScaledObjectStatus};

@@ -3,9 +3,10 @@
 mod structure;
 mod tree;
 
-use crate::authentication::{ClusterTriggerAuthentication, TriggerAuthentication, TriggerAuthenticationSpec};
+use crate::annotation;
+use crate::authentication::{ClusterTriggerAuthentication, TriggerAuthentication};
 use crate::process_set::{self, ProcessSet};
-use crate::reference::{self, Fetched, Values};
+use crate::reference::{self, Fetched, References, Values};
 use crate::scaled_object::ScaledObject;
 use k8s_openapi::api::core::v1 as k8s;
 use serde::de::DeserializeOwned;
@@ -148,8 +149,8 @@ impl<T> Written<T> {
 struct Reading {
     objects: Vec<Written<ScaledObject>>,
     process_sets: BTreeMap<(Text, Text), Written<ProcessSet>>,
-    authentications: BTreeMap<(Text, Text), TriggerAuthenticationSpec>,
-    cluster_authentications: BTreeMap<Text, TriggerAuthenticationSpec>,
+    authentications: BTreeMap<(Text, Text), Result<References, Fault>>,
+    cluster_authentications: BTreeMap<Text, Result<References, Fault>>,
     secrets: BTreeMap<(Text, Text), Values>,
     config_maps: BTreeMap<(Text, Text), Values>,
     seen: BTreeSet<(String, Text, Text)>,
@@ -184,12 +185,18 @@ impl Reading {
             }
             ("keda.sh/v1alpha1", "TriggerAuthentication") => {
                 let from = self.typed::<TriggerAuthentication>(from, &crate::crd::schema::<TriggerAuthentication>())?;
-                self.authentications.insert(key(&from.object.metadata), from.object.spec);
+                let TriggerAuthentication { metadata, spec, .. } = &from.object;
+                let key = key(metadata);
+                let references = reference::references(&key.1, metadata.annotations.as_ref(), spec);
+                self.authentications.insert(key, references);
             }
             ("keda.sh/v1alpha1", "ClusterTriggerAuthentication") => {
                 let schema = crate::crd::schema::<ClusterTriggerAuthentication>();
                 let from = self.typed::<ClusterTriggerAuthentication>(from, &schema)?;
-                self.cluster_authentications.insert(key(&from.object.metadata).1, from.object.spec.0);
+                let ClusterTriggerAuthentication { metadata, spec, .. } = &from.object;
+                let (_, name) = key(metadata);
+                let references = reference::references(&name, metadata.annotations.as_ref(), &spec.0);
+                self.cluster_authentications.insert(name, references);
             }
             ("v1", "Secret") => {
                 let from = self.typed::<k8s::Secret>(from, &structure::secret())?;
@@ -261,8 +268,11 @@ impl Reading {
     }
 
     fn object(&self, from: &Written<ScaledObject>) -> Result<Intake, LocalError> {
-        let mut declared = crate::lower(&from.object).map_err(|fault| from.error(fault.message.to_string()))?;
-        declared.engine = Engine::Direct;
+        // There is no HPA to choose here.
+        let mut object = from.object.clone();
+        object.metadata.annotations.as_mut().and_then(|all| all.remove(annotation::ENGINE));
+        let declared =
+            crate::lower_for(&object, Engine::Direct).map_err(|fault| from.error(fault.message.to_string()))?;
         let target = &declared.target;
         if target.api_version() != process_set::API_VERSION || &*target.kind != process_set::KIND {
             return Err(from.error(format!(
@@ -271,6 +281,12 @@ impl Reading {
                 target.api_version(),
                 process_set::API_VERSION,
                 process_set::KIND
+            )));
+        }
+        if let Some(resource) = declared.triggers.iter().find(|trigger| matches!(trigger.ask, Ask::Resource(_))) {
+            return Err(from.error(format!(
+                "spec.triggers[{}].type: {} is measured of pods, and there are none in local mode; remove the trigger",
+                resource.index, resource.kind
             )));
         }
         let set = self.process_sets.get(&(declared.key.namespace.clone(), target.name.clone())).ok_or_else(|| {
@@ -297,7 +313,7 @@ impl Reading {
             let mut material = Material { environment: environment.clone(), ..Material::default() };
             if let (Some(reference), Ask::External { .. }) = (&trigger.authentication, &trigger.ask) {
                 match self.authentication(declared, reference, environment) {
-                    Ok(values) => material.authentication = values,
+                    Ok(whole) => material = whole,
                     Err(fault) => material.fault = Some(fault),
                 }
             }
@@ -311,18 +327,18 @@ impl Reading {
         declared: &Declared,
         reference: &AuthenticationRef,
         environment: &Values,
-    ) -> Result<BTreeMap<Text, Secret>, Fault> {
+    ) -> Result<Material, Fault> {
         let own = &declared.key.namespace;
-        let (kind, spec, namespace) = if reference.cluster {
+        let (kind, references, namespace) = if reference.cluster {
             ("ClusterTriggerAuthentication", self.cluster_authentications.get(&reference.name), NAMESPACE)
         } else {
             ("TriggerAuthentication", self.authentications.get(&(own.clone(), reference.name.clone())), &**own)
         };
-        let spec = spec.ok_or_else(|| {
+        let references = references.ok_or_else(|| {
             let message = format!("there is no {kind} '{}'; add one to the folder", reference.name);
             Fault::new(Reason::AuthenticationNotFound, message)
         })?;
-        let references = reference::references(&reference.name, spec)?;
+        let references = references.as_ref().map_err(Fault::clone)?;
         let of = |all: &BTreeMap<(Text, Text), Values>| {
             all.iter()
                 .filter(|((at, _), _)| &**at == namespace)
@@ -335,7 +351,12 @@ impl Reading {
             // A process has one environment, whatever container a reference names.
             environments: references.containers().into_iter().map(|name| (name, environment.clone())).collect(),
         };
-        reference::assemble(&references, &fetched)
+        Ok(Material {
+            environment: environment.clone(),
+            authentication: reference::assemble(references, &fetched)?,
+            bound: references.bound.clone(),
+            ..Material::default()
+        })
     }
 }
 

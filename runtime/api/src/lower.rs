@@ -19,11 +19,19 @@ const COOLDOWN_PERIOD_S: i64 = 300;
 /// `maxReplicaCount` when it is not set.
 const MAX_REPLICAS: u32 = 100;
 
-/// Lowers an object.
+/// Lowers an object whose engine is an HPA unless it says otherwise.
 ///
 /// # Errors
 /// When the object as a whole cannot be served. The message names the field and the remedy.
 pub fn lower(object: &ScaledObject) -> Result<Declared, Fault> {
+    lower_for(object, Engine::Hpa)
+}
+
+/// Lowers an object; `unset` is the engine of one that names none.
+///
+/// # Errors
+/// When the object as a whole cannot be served. The message names the field and the remedy.
+pub fn lower_for(object: &ScaledObject, unset: Engine) -> Result<Declared, Fault> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let namespace = object.metadata.namespace.as_deref().filter(|n| !n.is_empty()).unwrap_or("default");
     if name.is_empty() {
@@ -39,6 +47,7 @@ pub fn lower(object: &ScaledObject) -> Result<Declared, Fault> {
     let spec = &object.spec;
     let annotations = object.metadata.annotations.as_ref();
     supported(spec)?;
+    let (engine, triggers) = (engine(annotations, unset)?, trigger::lower(&spec.triggers)?);
     Ok(Declared {
         key: WorkloadKey::scaled_object(namespace, name),
         uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
@@ -57,11 +66,11 @@ pub fn lower(object: &ScaledObject) -> Result<Declared, Fault> {
         poll: seconds("spec.pollingInterval", spec.polling_interval, POLLING_INTERVAL_S, 1)?,
         cooldown: seconds("spec.cooldownPeriod", spec.cooldown_period, COOLDOWN_PERIOD_S, 0)?,
         initial_cooldown: seconds("spec.initialCooldownPeriod", spec.initial_cooldown_period, 0, 0)?,
-        triggers: trigger::lower(&spec.triggers)?,
+        triggers,
         pause: pause(annotations)?,
         force_active: annotation::is_on(annotations, annotation::FORCE_ACTIVATION),
         hpa: hpa(name, spec, annotations)?,
-        engine: engine(annotations)?,
+        engine,
         restore_original: spec
             .advanced
             .as_ref()
@@ -182,9 +191,10 @@ fn pause(annotations: Option<&BTreeMap<String, String>>) -> Result<Pause, Fault>
     })
 }
 
-fn engine(annotations: Option<&BTreeMap<String, String>>) -> Result<Engine, Fault> {
+fn engine(annotations: Option<&BTreeMap<String, String>>, unset: Engine) -> Result<Engine, Fault> {
     match annotations.and_then(|all| all.get(annotation::ENGINE)).map(String::as_str) {
-        None | Some("hpa") => Ok(Engine::Hpa),
+        None => Ok(unset),
+        Some("hpa") => Ok(Engine::Hpa),
         Some("direct") => Ok(Engine::Direct),
         Some(other) => Err(refused(format!(
             "metadata.annotations['{}']: '{other}' is no engine; use hpa or direct",

@@ -1,9 +1,10 @@
 //! What an authentication refers to, and what comes of it once that was fetched. Pure: the caller does the fetching.
+use crate::annotation;
 use crate::authentication::{EnvironmentReference, TargetReference, TriggerAuthenticationSpec};
 use k8s_openapi::api::core::v1 as k8s;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use windlass_core::{Fault, Reason, Secret, Text};
+use windlass_core::{Binding, Fault, Reason, Secret, Text};
 
 /// What an authentication refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct References {
     pub config_maps: Vec<TargetReference>,
     /// Keys of Secrets.
     pub secrets: Vec<TargetReference>,
+    /// Where its values may go; none: wherever its users' triggers lead.
+    pub bound: Option<Arc<Binding>>,
 }
 
 /// Values by key, as an object holds them.
@@ -60,11 +63,21 @@ fn container(reference: &EnvironmentReference) -> Option<Text> {
     reference.container_name.as_deref().filter(|name| !name.is_empty()).map(Text::from)
 }
 
-/// The references of an authentication named `name`.
+/// The references of an authentication named `name`, with its annotations.
 ///
 /// # Errors
-/// [`Reason::UnsupportedField`] when it uses a source that is not implemented; the message names the field.
-pub fn references(name: &str, spec: &TriggerAuthenticationSpec) -> Result<References, Fault> {
+/// [`Reason::UnsupportedField`] when it uses a source that is not implemented, [`Reason::InvalidTrigger`] when it is bound to
+/// what is no host; the message names the field.
+pub fn references(
+    name: &str,
+    annotations: Option<&BTreeMap<String, String>>,
+    spec: &TriggerAuthenticationSpec,
+) -> Result<References, Fault> {
+    let bound = annotations.and_then(|all| all.get(annotation::HOSTS));
+    let bound = bound.map(|list| Binding::parse(name, list).map(Arc::new)).transpose().map_err(|wrong| {
+        let field = format!("metadata.annotations['{}']", annotation::HOSTS);
+        Fault::new(Reason::InvalidTrigger, format!("authentication '{name}': {field}: {wrong}"))
+    })?;
     let identity = spec.pod_identity.as_ref().is_some_and(|i| !i.provider.is_empty() && i.provider != "none");
     let fields = [
         ("podIdentity.provider", identity),
@@ -90,6 +103,7 @@ pub fn references(name: &str, spec: &TriggerAuthenticationSpec) -> Result<Refere
         env: spec.env.clone().unwrap_or_default(),
         config_maps: spec.config_map_target_ref.clone().unwrap_or_default(),
         secrets: spec.secret_target_ref.clone().unwrap_or_default(),
+        bound,
     })
 }
 

@@ -8,6 +8,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
+use kube::Api;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -15,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use windlass_e2e::{ControlPlane, Installed, METRICS_API, Operator};
 
 /// A read that takes longer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,14 +68,54 @@ impl Peer {
         };
         let name = ServerName::try_from(name.to_owned())?;
         // One HTTP/2 connection, as the aggregation layer and the HPA controller have.
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        // Or the first request waits for the peer's delayed acknowledgement.
+        http.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_only()
             .with_server_name_resolver(hyper_rustls::FixedServerNameResolver::new(name))
             .enable_http2()
-            .build();
+            .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
         Ok(Peer { client, base: format!("https://{address}"), headers })
+    }
+
+    /// The way through the API server, as the administrator.
+    ///
+    /// # Errors
+    /// When the credentials cannot be made.
+    pub fn through_api_server(control_plane: &ControlPlane) -> Result<Peer> {
+        let folder = control_plane.folder();
+        let identity = control_plane.authority().client("bench", Some("system:masters"))?;
+        let (certificate, key) =
+            (folder.write("bench.crt", identity.certificate)?, folder.write("bench.key", identity.key)?);
+        let address = control_plane.server().trim_start_matches("https://");
+        let authority = control_plane.authority().certificate();
+        Peer::new(address, "localhost", &authority, Some((&certificate, &key)), HeaderMap::new())
+    }
+
+    /// The way past it: as the aggregation layer, for the HPA controller.
+    ///
+    /// # Errors
+    /// When the metrics API is not registered.
+    pub async fn past_api_server(
+        control_plane: &ControlPlane,
+        installed: &Installed,
+        operator: &Operator,
+    ) -> Result<Peer> {
+        let registrations: Api<APIService> = Api::all(control_plane.client().await?);
+        let bundle = registrations.get(METRICS_API).await?.spec.and_then(|spec| spec.ca_bundle);
+        let authority = String::from_utf8(bundle.context("no caBundle")?.0)?;
+        let Installed { namespace, service, .. } = installed;
+        let (certificate, key) = control_plane.front_proxy_client();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-remote-user", "system:serviceaccount:kube-system:horizontal-pod-autoscaler".parse()?);
+        headers.append("x-remote-group", "system:serviceaccounts".parse()?);
+        headers.append("x-remote-group", "system:authenticated".parse()?);
+        let name = format!("{service}.{namespace}.svc");
+        Peer::new(operator.metrics_api_address(), &name, &authority, Some((&certificate, &key)), headers)
     }
 
     /// One read. The status and the body.

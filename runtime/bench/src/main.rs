@@ -2,7 +2,7 @@
 use anyhow::Result;
 use clap::Parser;
 use windlass_bench::figure::{Output, Report};
-use windlass_bench::{joint, responder};
+use windlass_bench::{contained, joint, responder, ten_thousand};
 
 #[derive(Parser)]
 #[command(name = "windlass-bench", about = "Benchmarks of Windlass")]
@@ -21,6 +21,23 @@ enum Bench {
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
+    /// Many objects on several kinds of sources: what they cost at rest, and what failures, restarts and one second in which all
+    /// change make of it
+    TenThousand {
+        #[command(flatten)]
+        options: ten_thousand::Options,
+        /// Form of the figures
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+    /// Hostile components, slow and dead sources, greedy tenants: what their neighbours notice
+    Contained {
+        #[command(flatten)]
+        options: contained::Options,
+        /// Form of the figures
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
     /// The bare TLS responder that reads are compared with
     #[command(hide = true)]
     Respond(responder::Arguments),
@@ -30,6 +47,10 @@ enum Bench {
 async fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Joint { options, output } => joint::run(&options, Report { bench: "joint", output }).await,
+        Bench::TenThousand { options, output } => {
+            ten_thousand::run(&options, Report { bench: "ten-thousand", output }).await
+        }
+        Bench::Contained { options, output } => contained::run(&options, Report { bench: "contained", output }).await,
         Bench::Respond(arguments) => responder::run(arguments).await,
     }
 }

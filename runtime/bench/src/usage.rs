@@ -32,3 +32,8 @@ pub(crate) fn cpu(process: u32) -> Result<Duration> {
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     Ok(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS))
 }
+
+/// Open descriptors of a process.
+pub(crate) fn descriptors(process: u32) -> Result<usize> {
+    Ok(std::fs::read_dir(format!("/proc/{process}/fd")).context("the process is gone")?.count())
+}

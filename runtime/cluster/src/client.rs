@@ -44,9 +44,16 @@ pub struct Client {
     pub(crate) metrics: Metrics,
     deadline: Duration,
     urgent: bool,
+    server: Uri,
 }
 
 impl Client {
+    /// Host and port of the API server.
+    pub fn server(&self) -> Option<(String, u16)> {
+        let usual = if self.server.scheme_str() == Some("http") { 80 } else { 443 };
+        Some((self.server.host()?.to_owned(), self.server.port_u16().unwrap_or(usual)))
+    }
+
     /// Reads the configuration. Connects on the first request.
     ///
     /// # Errors
@@ -81,13 +88,14 @@ impl Client {
         config.write_timeout = Some(SILENCE);
         config.read_timeout = Some(SILENCE);
         config.reset_reader_on_write = true;
+        let server = config.cluster_url.clone();
         let budget = Arc::new(Budget::new(options.qps, options.burst, metrics.clone()));
         let layer = EdgeLayer { budget: budget.clone(), metrics: metrics.clone(), deadline: options.deadline };
         let kube = ClientBuilder::try_from(config)
             .map_err(|error| Error::Configuration(error.to_string()))?
             .with_layer(&layer)
             .build();
-        Ok(Client { kube, budget, metrics, deadline: options.deadline, urgent: false })
+        Ok(Client { kube, budget, metrics, deadline: options.deadline, urgent: false, server })
     }
 
     /// The same client, whose requests do not wait for the budget: for the few on which everything else depends.

@@ -4,13 +4,39 @@ use crate::drive::Drive;
 use crate::event::Events;
 use crate::index::IndexOptions;
 use crate::lane::{LaneOptions, Lanes};
+use crate::usage::Readers;
 use crate::write::{Strangers, Writes};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use windlass_core::port::Writer;
+use windlass_core::workload::Engine;
 use windlass_core::{IntakeMsg, Msg, Text};
+
+/// Which authentications have to be bound to hosts by the annotation `windlass.dev/hosts`; triggers that refer to others are
+/// refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequireBound {
+    /// None.
+    #[default]
+    None,
+    /// ClusterTriggerAuthentications.
+    Cluster,
+    /// All.
+    All,
+}
+
+impl RequireBound {
+    /// Whether it holds for an authentication of this kind.
+    pub(crate) fn of(self, cluster: bool) -> bool {
+        match self {
+            RequireBound::None => false,
+            RequireBound::Cluster => cluster,
+            RequireBound::All => true,
+        }
+    }
+}
 
 /// How the edge works.
 #[derive(Clone, Debug)]
@@ -19,6 +45,12 @@ pub struct Options {
     pub namespaces: Vec<Text>,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub cluster_object_namespace: Text,
+    /// Which authentications have to be bound to hosts.
+    pub require_bound: RequireBound,
+    /// The engine of objects that name none.
+    pub engine: Engine,
+    /// How often pods' use is read for an object in the direct engine that asks for it.
+    pub usage_interval: Duration,
     /// Name of this process in events, for instance of its pod.
     pub instance: String,
     /// Limits of the lanes of writes.
@@ -31,6 +63,9 @@ impl Options {
         Options {
             namespaces: Vec::new(),
             cluster_object_namespace: namespace.into(),
+            require_bound: RequireBound::None,
+            engine: Engine::Hpa,
+            usage_interval: Duration::from_secs(15),
             instance: "windlass-operator".into(),
             lanes: LaneOptions::default(),
         }
@@ -65,9 +100,15 @@ impl Cluster {
         let lanes = Lanes::start(Arc::new(sender), budget, options.lanes, inbox.clone(), metrics, writes.clone());
         let (synced_sender, synced) = watch::channel(false);
         let namespaces = options.namespaces.into_iter().filter(|namespace| !namespace.is_empty()).collect();
-        let index = IndexOptions { namespaces, cluster_namespace: options.cluster_object_namespace };
-        Drive { client, options: index, intake, inbox, strangers, synced: synced_sender, stop: watches.clone() }
-            .start();
+        let index = IndexOptions {
+            namespaces,
+            cluster_namespace: options.cluster_object_namespace,
+            require_bound: options.require_bound,
+            engine: options.engine,
+        };
+        let readers = Readers::new(client.clone(), inbox.clone(), options.usage_interval, watches.clone());
+        let (synced_sender, stop) = (synced_sender, watches.clone());
+        Drive { client, options: index, intake, inbox, readers, strangers, synced: synced_sender, stop }.start();
         Cluster { writer: Arc::new(lanes.clone()), synced, lanes, watches, writes }
     }
 

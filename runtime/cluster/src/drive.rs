@@ -2,6 +2,7 @@
 use crate::client::Client;
 use crate::fetch::{discover, fetch};
 use crate::index::{GroupKind, Index, IndexOptions, Job, Notice, Output, Scope};
+use crate::usage::Readers;
 use crate::watch::{
     AuthenticationRow, BlobKind, Change, HpaRow, MetadataRow, ObjectRow, RawObject, Replicated, Slim, follow, pause,
 };
@@ -32,6 +33,7 @@ pub(crate) struct Drive {
     pub(crate) options: IndexOptions,
     pub(crate) intake: mpsc::Sender<IntakeMsg>,
     pub(crate) inbox: mpsc::Sender<Msg>,
+    pub(crate) readers: Readers,
     pub(crate) strangers: Strangers,
     pub(crate) synced: watch::Sender<bool>,
     pub(crate) stop: CancellationToken,
@@ -52,14 +54,17 @@ impl Drive {
         tokio::spawn(async move { stop.run_until_cancelled(self.run(hands, incoming)).await });
     }
 
-    async fn run(self, hands: Hands, mut incoming: mpsc::Receiver<Notice>) {
+    async fn run(mut self, hands: Hands, mut incoming: mpsc::Receiver<Notice>) {
         let mut index = Index::new(self.options.clone(), self.client.metrics.clone());
         let mut out = Vec::new();
         while let Some(notice) = incoming.recv().await {
             index.handle(notice, &mut out);
             for output in out.drain(..) {
                 let open = match output {
-                    Output::Intake(message) => self.intake.send(message).await.is_ok(),
+                    Output::Intake(message) => {
+                        self.readers.follow(&message);
+                        self.intake.send(message).await.is_ok()
+                    }
                     Output::Seen(message) => self.inbox.send(message).await.is_ok(),
                     Output::Strangers(key, names) => {
                         self.strangers.set(key, names);
@@ -100,7 +105,9 @@ impl Hands {
     fn watch_base(&self, options: &IndexOptions) {
         for (scope, namespace) in options.scopes() {
             let objects: Api<RawObject> = api(&self.client, &namespace);
-            self.watch(objects, "scaledobjects", ObjectRow::read, move |change| Notice::Object(scope, change));
+            let engine = options.engine;
+            let read = move |raw| ObjectRow::read(raw, engine);
+            self.watch(objects, "scaledobjects", read, move |change| Notice::Object(scope, change));
             let authentications: Api<DeserializeGuard<TriggerAuthentication>> = api(&self.client, &namespace);
             let read = |guard: DeserializeGuard<TriggerAuthentication>| match &guard.0 {
                 Ok(object) => AuthenticationRow::new(&object.metadata, Ok(&object.spec)),

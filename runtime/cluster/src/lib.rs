@@ -24,11 +24,12 @@ pub mod lane;
 pub mod lease;
 pub mod metrics;
 pub mod rbac;
+mod usage;
 mod watch;
 mod write;
 
 pub use client::{Client, ClientOptions};
-pub use cluster::{Cluster, Options};
+pub use cluster::{Cluster, Options, RequireBound};
 pub use error::Error;
 pub use lane::LaneOptions;
 pub use lease::{Lease, LeaseOptions};

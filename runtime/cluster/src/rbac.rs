@@ -43,6 +43,9 @@ const EVERYWHERE: &[Grant] = &[
     grant("*", &["*/scale"], &["get", "patch"]),
     // Listed and watched as metadata only; read when something refers to one.
     grant("", &["secrets", "configmaps"], &["get", "list", "watch"]),
+    // For cpu and memory triggers of objects in the direct engine, as the HPA controller does for an HPA.
+    grant("", &["pods"], &["list"]),
+    grant("metrics.k8s.io", &["pods"], &["list"]),
     grant("events.k8s.io", &["events"], &["create"]),
     named("apiregistration.k8s.io", &["apiservices"], &[crate::api_service::NAME], &["get", "patch"]),
 ];

@@ -8,12 +8,15 @@
 mod limit;
 mod memory;
 mod proposal;
+pub mod resource;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vectors;
 
 pub use memory::Memory;
+use proposal::Tolerances;
+pub use resource::Resource;
 
 use crate::hpa::defaulted;
 use crate::milli::Milli;
@@ -71,6 +74,21 @@ pub struct Reading {
     pub value: Option<Milli>,
 }
 
+/// What is known of one metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// An external metric.
+    External(Reading),
+    /// A resource metric; `None`: unknown.
+    Resource(Option<Resource>),
+}
+
+impl From<Reading> for Input {
+    fn from(reading: Reading) -> Input {
+        Input::External(reading)
+    }
+}
+
 /// What decided, last of all: the words of the HPA's conditions where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
@@ -124,7 +142,7 @@ pub struct Verdict {
     pub desired: u32,
     /// What the metrics alone would have; `None` when they were not looked at, or could not be used.
     pub recommended: Option<u32>,
-    /// Which reading (by place) asked for the most replicas.
+    /// Which input (by place) asked for the most replicas.
     pub leading: Option<usize>,
     /// What decided.
     pub limit: Limit,
@@ -132,7 +150,7 @@ pub struct Verdict {
 
 /// Decides once, as the controller does every 15 s. `memory` learns the recommendation; that the target was really
 /// scaled must be told to it by [`Memory::scaled`].
-pub fn decide(rules: &Rules<'_>, readings: &[Reading], replicas: Replicas, memory: &mut Memory, now: Mono) -> Verdict {
+pub fn decide(rules: &Rules<'_>, inputs: &[Input], replicas: Replicas, memory: &mut Memory, now: Mono) -> Verdict {
     memory.begin(replicas.spec, now);
     let unasked = |desired, limit| Verdict { desired, recommended: None, leading: None, limit };
     if replicas.spec == 0 {
@@ -144,15 +162,15 @@ pub fn decide(rules: &Rules<'_>, readings: &[Reading], replicas: Replicas, memor
     if replicas.spec < rules.min {
         return unasked(rules.min, Limit::BelowMinimum);
     }
-    let tolerances = proposal::Tolerances::of(rules);
-    let Some(highest) = proposal::highest(readings, replicas, tolerances) else {
+    let tolerances = Tolerances::of(rules);
+    let Some(highest) = proposal::highest(inputs, replicas, tolerances) else {
         return unasked(replicas.spec, Limit::MetricsUnavailable);
     };
     let (desired, limit) = match rules.behavior {
         None => plain(rules, replicas.spec, highest.replicas, memory, now),
         Some(behavior) => behaved(rules, &defaulted(behavior), replicas.spec, highest.replicas, memory, now),
     };
-    Verdict { desired, recommended: Some(highest.replicas), leading: Some(highest.reading), limit }
+    Verdict { desired, recommended: Some(highest.replicas), leading: Some(highest.input), limit }
 }
 
 /// Without a behaviour: the highest recommendation within the window, at most twice the replicas (or 4), min..max.

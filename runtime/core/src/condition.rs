@@ -3,16 +3,33 @@
 use crate::decide::{Activity, Because, Decision, Reading};
 use crate::failure::{FailureKind, Fault, Reason};
 use crate::key::Text;
+use crate::quarantine::{Quarantine, Scope};
 use crate::write::{Condition, Conditions, TargetSeen, Tri};
 use std::fmt::Write;
 
-/// A failing trigger: its index, how it failed (`None`: no answer came), and its words.
-pub(crate) type Failing<'a> = (u16, Option<FailureKind>, &'a str);
+/// A failing trigger.
+pub(crate) struct Failing<'a> {
+    /// Its index in the object.
+    index: u16,
+    /// How it failed; `None`: no answer came.
+    kind: Option<FailureKind>,
+    words: &'a str,
+    quarantine: Option<&'a Quarantine>,
+}
+
+impl Failing<'_> {
+    /// What must change for it to be told anew.
+    fn what(&self) -> What {
+        (self.index, self.kind, self.quarantine.map(|quarantine| quarantine.scope))
+    }
+}
+
+type What = (u16, Option<FailureKind>, Option<Scope>);
 
 /// What was last said about failing triggers.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
-    what: Vec<(u16, Option<FailureKind>)>,
+    what: Vec<What>,
     text: Text,
 }
 
@@ -31,9 +48,12 @@ impl Health<'_> {
         let indexed = self.indices.iter().zip(self.readings);
         indexed
             .filter(|(_, reading)| reading.failing())
-            .map(|(index, reading)| match reading.failure() {
-                Some(failure) => (*index, Some(failure.kind), &*failure.message),
-                None => (*index, None, "no value came in time"),
+            .map(|(index, reading)| {
+                let (kind, words) = match reading.failure() {
+                    Some(failure) => (Some(failure.kind), &*failure.message),
+                    None => (None, "no value came in time"),
+                };
+                Failing { index: *index, kind, words, quarantine: reading.quarantine() }
             })
             .collect()
     }
@@ -64,9 +84,13 @@ impl Health<'_> {
             let text = "ScaledObject is defined correctly and is ready for scaling";
             return Condition::new(Tri::Yes, Reason::ScaledObjectReady, text);
         }
-        let asked = self.readings.iter().filter(|reading| !matches!(reading, Reading::Resource)).count();
+        let asked = self.readings.iter().filter(|reading| reading.asks()).count();
         let (status, reason, start) = if failing.len() == asked {
-            (Tri::No, Reason::TriggerError, "Triggers defined in ScaledObject are not working correctly")
+            // The component is at fault, and not one trigger that it cannot bear.
+            let component = |failing: &Failing<'_>| failing.quarantine.is_some_and(|q| q.scope > Scope::Query);
+            let reason =
+                if failing.iter().all(component) { Reason::ComponentUnavailable } else { Reason::TriggerError };
+            (Tri::No, reason, "Triggers defined in ScaledObject are not working correctly")
         } else {
             (
                 Tri::Unknown,
@@ -90,7 +114,7 @@ impl Health<'_> {
 
 /// The text about failing triggers: the one told before while the same triggers fail in the same way.
 fn tell(failing: &[Failing<'_>], start: &str, told: &mut Option<Told>) -> Text {
-    let what: Vec<_> = failing.iter().map(|(index, kind, _)| (*index, *kind)).collect();
+    let what: Vec<_> = failing.iter().map(Failing::what).collect();
     if let Some(told) = told
         && told.what == what
         && told.text.starts_with(start)
@@ -98,9 +122,12 @@ fn tell(failing: &[Failing<'_>], start: &str, told: &mut Option<Told>) -> Text {
         return told.text.clone();
     }
     let mut text = start.to_owned();
-    for (at, (index, kind, message)) in failing.iter().enumerate() {
+    for (at, Failing { index, kind, words, quarantine }) in failing.iter().enumerate() {
         let kind = kind.map_or("unknown", FailureKind::as_label);
-        let _ = write!(text, "{} trigger {index}: {kind}: {message}", if at == 0 { ":" } else { ";" });
+        let _ = write!(text, "{} trigger {index}: {kind}: {words}", if at == 0 { ":" } else { ";" });
+        if let Some(quarantine) = quarantine {
+            let _ = write!(text, " ({quarantine})");
+        }
     }
     let text: Text = text.into();
     *told = Some(Told { what, text: text.clone() });
@@ -108,7 +135,8 @@ fn tell(failing: &[Failing<'_>], start: &str, told: &mut Option<Told>) -> Text {
 }
 
 /// Active: as stored while the first outcomes are awaited, and through a single failed poll (`lasting` is false).
-pub(crate) fn active(decision: &Decision, lasting: bool, stored: Option<&Condition>) -> Condition {
+/// `quarantined`: triggers of which nothing is known since they are put aside.
+pub(crate) fn active(decision: &Decision, lasting: bool, quarantined: &[u16], stored: Option<&Condition>) -> Condition {
     if let (Because::Paused | Because::PausedAt { .. }, Some(stored)) = (&decision.because, stored) {
         return stored.clone();
     }
@@ -125,7 +153,11 @@ pub(crate) fn active(decision: &Decision, lasting: bool, stored: Option<&Conditi
         (Activity::Waiting, Some(stored)) => stored.clone(),
         (Activity::Unknown, Some(stored)) if !lasting => stored.clone(),
         (Activity::Waiting, None) | (Activity::Unknown, _) => {
-            Condition::new(Tri::Unknown, Reason::UnknownState, "It is not known whether triggers are active")
+            let mut text = "It is not known whether triggers are active".to_owned();
+            for (at, index) in quarantined.iter().enumerate() {
+                let _ = write!(text, "{} trigger {index} is quarantined", if at == 0 { ":" } else { "," });
+            }
+            Condition::new(Tri::Unknown, Reason::UnknownState, text)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The one writer: all state, one message at a time.
 use crate::board::Board;
 use crate::key::WorkloadKey;
+use crate::quarantine::Census;
 use crate::schedule::{Schedule, Timers};
 use crate::settings::Settings;
 use crate::time::{Mono, Now};
@@ -50,6 +51,11 @@ impl Core {
     /// How many different questions are asked.
     pub fn questions(&self) -> usize {
         self.schedule.len()
+    }
+
+    /// How many queries and components are in quarantine, and how many have been.
+    pub fn quarantines(&self) -> Census {
+        self.schedule.census()
     }
 
     /// How many workloads are known.

@@ -71,6 +71,8 @@ pub(crate) struct StatusFacts<'a> {
     pub(crate) readings: &'a [Reading<'a>],
     pub(crate) decision: &'a Decision,
     pub(crate) ready: Condition,
+    /// Indices of the triggers that are put aside.
+    pub(crate) quarantined: &'a [u16],
     /// The target's replicas when it was first seen.
     pub(crate) original_replicas: Option<u32>,
     pub(crate) hpa: Option<&'a HpaSeen>,
@@ -89,7 +91,8 @@ pub(crate) fn status(facts: &StatusFacts<'_>, stored: &StatusView) -> StatusView
 
     let conditions = &mut wanted.conditions;
     let lasting = lasting(facts.readings);
-    conditions.active = Some(condition::active(facts.decision, lasting, stored.conditions.active.as_ref()));
+    let active = stored.conditions.active.as_ref();
+    conditions.active = Some(condition::active(facts.decision, lasting, facts.quarantined, active));
     conditions.fallback = Some(condition::fallback());
     conditions.paused = Some(condition::paused(paused, stored.conditions.paused.as_ref()));
     let scaling = facts.hpa.and_then(|hpa| hpa.scaling_active.as_ref());

@@ -9,6 +9,7 @@
 //! One task owns a [`Core`] and feeds it messages with the time at which they came. Everything that people or other
 //! programs see follows from that, so that live, local, simulated and tested runs take the same decisions.
 pub mod algorithm;
+pub mod binding;
 pub mod board;
 mod condition;
 mod core;
@@ -20,6 +21,7 @@ pub mod key;
 pub mod message;
 pub mod milli;
 pub mod port;
+pub mod quarantine;
 pub mod query;
 pub mod resolve;
 pub mod sample;
@@ -35,6 +37,7 @@ pub mod workload;
 pub mod write;
 
 pub use self::core::Core;
+pub use binding::Binding;
 pub use board::{Board, MetricKey, MetricRef, Served};
 pub use failure::{Failure, FailureKind, Fault, Reason};
 pub use key::{Digest, Fingerprint, MetricName, TargetRef, Text, WorkloadKey, WorkloadKind};

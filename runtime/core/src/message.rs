@@ -1,5 +1,6 @@
 //! What goes into [`crate::Core::step`] and what comes out.
-use crate::failure::Fault;
+use crate::algorithm::Resource;
+use crate::failure::{Failure, Fault};
 use crate::key::{Digest, Text, WorkloadKey};
 use crate::query::{Domain, Question};
 use crate::sample::Outcome;
@@ -46,6 +47,8 @@ pub enum Msg {
     Seen(WorkloadKey, Seen),
     /// Results of a batch, as they come. A query's first result counts.
     Outcomes(BatchId, Vec<(QueryId, Outcome)>),
+    /// Why a batch is about to end: what its queries without a result have failed of.
+    BatchBroke(BatchId, Failure),
     /// A batch has ended: queries without a result have failed as internal.
     BatchEnded(BatchId),
     /// A write has ended.
@@ -88,6 +91,8 @@ pub enum Seen {
     Hpa(Option<HpaSeen>),
     /// The target's replicas.
     Target(TargetSeen),
+    /// What the target's pods use, by the index of the trigger that asks for it (the direct engine's `cpu` and `memory`).
+    Use(Vec<(u16, Result<Resource, Failure>)>),
 }
 
 /// One query of a batch.

@@ -1,5 +1,5 @@
 //! What the outside implements. Nothing here waits; the futures belong to the callers.
-use crate::failure::Fault;
+use crate::failure::{Failure, Fault};
 use crate::key::Digest;
 use crate::message::{Batch, BatchId, QueryId};
 use crate::query::{Problem, QueryPlan, ResolvedTrigger};
@@ -17,6 +17,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Report: Send + Sync {
     /// A query's outcome.
     fn outcome(&self, batch: BatchId, query: QueryId, outcome: Outcome);
+
+    /// The batch did not end well, and why: what failed its queries without an outcome. Told at most once, after the last one.
+    fn broke(&self, _batch: BatchId, _why: Failure) {}
 }
 
 /// Asks event sources.

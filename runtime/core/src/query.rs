@@ -1,8 +1,10 @@
 //! What is asked: a trigger with its resolved values, the plan its scaler made of it, and the identity under which
 //! equal questions are asked once.
+use crate::binding::Binding;
 use crate::key::{Digest, Fingerprint, Text};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The isolation domain: a namespace. Batches never mix domains.
 pub type Domain = Text;
@@ -23,6 +25,8 @@ pub struct ResolvedTrigger {
     /// Addresses of the values of parameters of the shapes `Url`, `Address`, `Addresses` as the USER wrote them are what a trigger
     /// may reach; the host derives the grant from these values, never from what `configure` says alone.
     pub owner: Option<crate::key::WorkloadKey>,
+    /// Where its secrets may go, when its authentication says so.
+    pub bound: Option<Arc<Binding>>,
 }
 
 /// One resolved value.
@@ -32,7 +36,7 @@ pub struct Value {
     pub text: Secret,
     /// How the guest may see it.
     pub secrecy: crate::scaler::Secrecy,
-    /// It came from a TriggerAuthentication or from the environment (and may thus be bound to hosts).
+    /// It came from a TriggerAuthentication or from the environment (a binding to hosts holds for the whole trigger).
     pub from_authentication: bool,
 }
 
@@ -114,6 +118,9 @@ pub struct SourceKey(pub Fingerprint);
 pub struct Question {
     /// Under which it is asked once.
     pub identity: QueryIdentity,
+    /// Equal for questions that differ in nothing but their namespace: a source is asked all of them at the same moment, so
+    /// that one request can answer them.
+    pub alike: Fingerprint,
     /// Which component answers it.
     pub component: Digest,
     /// The trigger.

@@ -73,6 +73,7 @@ pub fn resolve(
         extras: if scaler.open_ended { sources.extras(scaler) } else { BTreeMap::new() },
         identity: material.identity.clone(),
         owner: scaler.needs.iter().any(|need| &**need == NEEDS_OWNER).then(|| owner.clone()),
+        bound: material.bound.clone(),
     })
 }
 

@@ -88,3 +88,14 @@ pub struct Scaler {
     /// Capabilities that it asked for.
     pub needs: Vec<Text>,
 }
+
+impl Scaler {
+    /// The declaration of a parameter, also of one that a prefix stands for.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        let stands_for = |declared: &&Parameter| match declared.name.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => *declared.name == *name,
+        };
+        self.parameters.iter().find(stands_for)
+    }
+}

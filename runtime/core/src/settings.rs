@@ -1,9 +1,10 @@
 //! The numbers that an operator may set. Everything else follows from the objects themselves.
+use crate::algorithm::Flags;
 use crate::query::QueryIdentity;
 use std::time::Duration;
 
 /// What the rules are tuned by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// How often the source of an active trigger is asked, whatever its `pollingInterval`: the HPA controller's period.
     pub read_interval: Duration,
@@ -32,6 +33,8 @@ pub struct Settings {
     pub watch_lag: Duration,
     /// An HPA must be unable to scale this long before the object says so.
     pub hpa_trouble: Duration,
+    /// The direct engine: what the flags of the HPA controller are to an HPA.
+    pub direct: Flags,
     /// A deleted object is let go after this, whether or not its replicas could be restored.
     pub delete_deadline: Duration,
 }
@@ -52,6 +55,7 @@ impl Default for Settings {
             write_deadline: Duration::from_secs(60),
             watch_lag: Duration::from_secs(5),
             hpa_trouble: Duration::from_secs(60),
+            direct: Flags::default(),
             delete_deadline: Duration::from_secs(30),
         }
     }

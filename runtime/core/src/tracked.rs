@@ -1,8 +1,9 @@
 //! What is known about one workload: what its user wants, what the API server holds, what is on its way.
+use crate::algorithm;
 use crate::board::{MetricKey, Served};
 use crate::condition::Told;
 use crate::decide::{Decision, Memory};
-use crate::failure::Fault;
+use crate::failure::{Failure, Fault};
 use crate::key::{MetricName, Text, WorkloadKey};
 use crate::message::QueryId;
 use crate::settings::{Settings, backoff};
@@ -25,6 +26,8 @@ pub(crate) struct Tracked {
     /// The target's replicas when it was first seen, before anything was done to them.
     pub(crate) original_replicas: Option<u32>,
     pub(crate) stored: Stored,
+    /// What the target's pods use, by the index of the trigger.
+    pub(crate) used: BTreeMap<u16, Used>,
     pub(crate) memory: Memory,
     /// The object's own record was seen, and with it what was stored about its past.
     pub(crate) taken_over: bool,
@@ -47,10 +50,23 @@ pub(crate) struct Tracked {
     pub(crate) hpa_trouble: Option<Mono>,
     /// Failures that the Ready condition tells of: its text changes only when these do.
     pub(crate) told: Option<Told>,
+    /// Questions of which an event has told that they are put aside.
+    pub(crate) held: Vec<QueryId>,
     pub(crate) last: Option<Decision>,
     pub(crate) wake: Option<Mono>,
     /// To be considered at the end of this step.
     pub(crate) touched: bool,
+}
+
+/// What the pods of a target use, as it was read last.
+#[derive(Debug)]
+pub(crate) struct Used {
+    pub(crate) known: Option<algorithm::Resource>,
+    pub(crate) failure: Option<Failure>,
+    /// When `known` was read.
+    pub(crate) at: Mono,
+    /// Since when reads fail.
+    pub(crate) failing_since: Option<Mono>,
 }
 
 /// An object on its way out.
@@ -74,6 +90,7 @@ impl Tracked {
             deleting: None,
             original_replicas: None,
             stored: Stored::default(),
+            used: BTreeMap::new(),
             memory: Memory::default(),
             taken_over: false,
             asked: Vec::new(),
@@ -86,6 +103,7 @@ impl Tracked {
             hpa_doubt: None,
             hpa_trouble: None,
             told: None,
+            held: Vec::new(),
             last: None,
             wake: None,
             touched: false,
@@ -99,6 +117,22 @@ impl Tracked {
 
     pub(crate) fn triggers(&self) -> &[Trigger] {
         self.workload.as_ref().map_or(&[], |workload| &workload.triggers)
+    }
+
+    /// What pods use was read, or could not be: then it is unknown at once, as to the HPA controller. That only holds what
+    /// there is.
+    pub(crate) fn see_use(&mut self, found: Vec<(u16, Result<algorithm::Resource, Failure>)>, now: Mono) {
+        for (index, found) in found {
+            let used =
+                self.used.entry(index).or_insert(Used { known: None, failure: None, at: now, failing_since: None });
+            match found {
+                Ok(known) => *used = Used { known: Some(known), failure: None, at: now, failing_since: None },
+                Err(failure) => {
+                    (used.known, used.failure) = (None, Some(failure));
+                    used.failing_since.get_or_insert(now);
+                }
+            }
+        }
     }
 
     pub(crate) fn pause(&self) -> Pause {

@@ -5,6 +5,7 @@ use crate::decide::{Activity, Because, Reading, metric_active};
 use crate::failure::Failure;
 use crate::key::{MetricName, Text, WorkloadKey};
 use crate::milli::Milli;
+use crate::quarantine::Quarantine;
 use crate::time::Now;
 use crate::workload::{Aim, Bounds, ResourceTarget, Trigger, Workload};
 use crate::write::{Condition, Conditions, TargetSeen};
@@ -54,6 +55,8 @@ pub struct TriggerView {
     pub failure: Option<Failure>,
     /// Polls in a row that failed.
     pub failures: u32,
+    /// How it is put aside, since its component breaks down of it.
+    pub quarantine: Option<Quarantine>,
     /// Why it cannot be asked at all.
     pub fault: Option<Text>,
     /// How long until it is asked again.
@@ -84,7 +87,7 @@ impl Core {
         let tracked = self.workloads.get(self.place(key)? as usize)?;
         let workload = tracked.workload.as_ref()?;
         let declared = &*workload.declared;
-        let readings = tracked.readings(&self.schedule, now.mono);
+        let readings = tracked.readings(&self.schedule, &self.settings, now.mono);
         let indices: Vec<u16> = declared.triggers.iter().map(|trigger| trigger.index).collect();
         let target = tracked.stored.target.as_ref();
         let health = Health { fault: tracked.fault(), target, readings: &readings, indices: &indices };
@@ -143,12 +146,17 @@ impl Core {
                 }
             }
             Some(Trigger::Resource { index, resource }) => {
-                let target = match &resource.target {
-                    ResourceTarget::Utilization(percent) => Milli(i64::from(*percent) * 1000),
-                    ResourceTarget::AverageValue(_) => Milli::default(),
+                let read = match readings.get(position) {
+                    Some(Reading::Resource { known, .. }) => *known,
+                    _ => None,
                 };
-                let name = MetricName::new(*index, &resource.resource);
-                metrics.push(MetricView { name, value: None, target, aim: Aim::Average, active: None });
+                let target = match (&resource.target, read) {
+                    (_, Some(read)) => read.target(),
+                    (ResourceTarget::Utilization(percent), None) => Milli(i64::from(*percent) * 1000),
+                    (ResourceTarget::AverageValue(_), None) => Milli::default(),
+                };
+                let (name, value) = (MetricName::new(*index, &resource.resource), read.map(|read| read.value()));
+                metrics.push(MetricView { name, value, target, aim: Aim::Average, active: None });
             }
             Some(Trigger::Unusable { .. }) | None => {}
         }
@@ -157,8 +165,9 @@ impl Core {
             kind: declared.map_or_else(|| "".into(), |declared| declared.kind.clone()),
             metrics,
             age: answer.map(|answer| now.mono.since(answer.sample.observed)),
-            failure: poll.and_then(|poll| poll.trouble.failure.clone()),
+            failure: readings.get(position).and_then(Reading::failure).cloned(),
             failures: poll.map_or(0, |poll| poll.trouble.attempts),
+            quarantine: poll.and_then(|poll| poll.trouble.quarantine.clone()),
             fault: readings.get(position).and_then(Reading::fault).map(|fault| fault.message.clone()),
             next_poll: poll.map(|poll| poll.due.since(now.mono)),
             period: poll.map(|poll| poll.period()),

@@ -1,4 +1,5 @@
 //! What a user asked for, in the core's words: what `api` lowers a ScaledObject into, and what `step` works on.
+use crate::binding::Binding;
 use crate::failure::Fault;
 use crate::key::{MetricName, TargetRef, Text, WorkloadKey};
 use crate::milli::Milli;
@@ -222,6 +223,8 @@ pub struct Material {
     pub authentication: BTreeMap<Text, Secret>,
     /// Provider of its pod identity.
     pub identity: Option<Text>,
+    /// The hosts that the TriggerAuthentication is bound to.
+    pub bound: Option<Arc<Binding>>,
     /// The authentication could not be read; the trigger is unusable.
     pub fault: Option<Fault>,
 }

@@ -68,6 +68,9 @@ pub struct ControlPlaneOptions {
     pub kube_api_qps: u32,
     /// Burst of the same; default 30.
     pub kube_api_burst: u32,
+    /// Whether controllers make pods of Deployments and other workloads. Without them these are objects that nobody acts
+    /// on: for sizes at which pods would be most of the work.
+    pub workloads: bool,
     /// Whether it ends with this process.
     pub life: Life,
     /// Where data, keys and logs go; a new folder of the run when none is given.
@@ -82,6 +85,7 @@ impl Default for ControlPlaneOptions {
             hpa_workers: 5,
             kube_api_qps: 20,
             kube_api_burst: 30,
+            workloads: true,
             life: Life::WithParent,
             folder: None,
         }
@@ -111,9 +115,17 @@ pub struct ControlPlane {
     admin: Kubeconfig,
     admin_file: PathBuf,
     audit_log: PathBuf,
+    options: ControlPlaneOptions,
+    api_server_arguments: Vec<String>,
     // In the order in which they are stopped.
     processes: Vec<Process>,
 }
+
+/// The name of the API server's process.
+const API_SERVER: &str = "kube-apiserver";
+
+/// The controllers that make pods.
+const WORKLOADS: [&str; 6] = ["deployment", "replicaset", "statefulset", "job", "cronjob", "daemonset"];
 
 /// The files that the servers read.
 struct Files {
@@ -153,9 +165,19 @@ impl ControlPlane {
         let files = write_files(&folder, &ca, &server)?;
         let audit_log = folder.file("audit.log");
 
-        let mut control_plane =
-            ControlPlane { folder, binary, server, ca, admin, admin_file, audit_log, processes: Vec::new() };
-        let started = control_plane.launch_all(&options, &files, [etcd_port, peer_port, api_port]).await;
+        let mut control_plane = ControlPlane {
+            folder,
+            binary,
+            server,
+            ca,
+            admin,
+            admin_file,
+            audit_log,
+            options,
+            api_server_arguments: Vec::new(),
+            processes: Vec::new(),
+        };
+        let started = control_plane.launch_all(&files, [etcd_port, peer_port, api_port]).await;
         if started.is_err() {
             // Detached processes would stay.
             control_plane.processes.iter().for_each(|process| drop(process.kill()));
@@ -163,20 +185,18 @@ impl ControlPlane {
         started.map(|()| control_plane)
     }
 
-    async fn launch_all(
-        &mut self,
-        options: &ControlPlaneOptions,
-        files: &Files,
-        [etcd_port, peer_port, api_port]: [u16; 3],
-    ) -> Result<()> {
+    async fn launch_all(&mut self, files: &Files, [etcd_port, peer_port, api_port]: [u16; 3]) -> Result<()> {
         let etcd = format!("http://127.0.0.1:{etcd_port}");
-        self.launch(options, "etcd", etcd_arguments(&self.folder, &etcd, peer_port))?;
-        let arguments = api_server_arguments(self, files, &etcd, api_port);
-        self.launch(options, "kube-apiserver", arguments)?;
+        let process = self.launch("etcd", etcd_arguments(&self.folder, &etcd, peer_port))?;
+        self.processes.push(process);
+        self.api_server_arguments = api_server_arguments(self, files, &etcd, api_port);
+        let process = self.launch(API_SERVER, self.api_server_arguments.clone())?;
+        self.processes.push(process);
         self.wait_for_api_server().await?;
         // Started earlier it would find no API server, and come again 10 s later.
-        let arguments = controller_manager_arguments(options, files);
-        self.launch(options, "kube-controller-manager", arguments)?;
+        let arguments = controller_manager_arguments(&self.options, files);
+        let process = self.launch("kube-controller-manager", arguments)?;
+        self.processes.push(process);
         self.wait_for_controllers().await?;
         // Controllers end before the API server, and that before etcd.
         self.processes.reverse();
@@ -268,12 +288,22 @@ impl ControlPlane {
         self.processes.iter().try_for_each(Process::ensure_running)
     }
 
-    fn launch(&mut self, options: &ControlPlaneOptions, name: &str, arguments: Vec<String>) -> Result<()> {
+    /// Kills the API server (SIGKILL), starts it again on the same port, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not run, or does not come back in time.
+    pub async fn restart_api_server(&mut self) -> Result<()> {
+        let at = self.processes.iter().position(|process| process.name() == API_SERVER).context("no API server")?;
+        self.processes[at].kill()?;
+        self.processes[at] = self.launch(API_SERVER, self.api_server_arguments.clone())?;
+        self.wait_for_api_server().await
+    }
+
+    fn launch(&self, name: &str, arguments: Vec<String>) -> Result<Process> {
         let mut command = Command::new(&self.binary);
         command.arg(name).args(arguments).current_dir(self.folder.path());
         let log = self.folder.file(&format!("{name}.log"));
-        self.processes.push(Process::start(name, command, &log, options.life)?);
-        Ok(())
+        Process::start(name, command, &log, self.options.life)
     }
 
     async fn wait_for_api_server(&self) -> Result<()> {
@@ -379,7 +409,10 @@ fn api_server_arguments(control_plane: &ControlPlane, files: &Files, etcd: &str,
 }
 
 fn controller_manager_arguments(options: &ControlPlaneOptions, files: &Files) -> Vec<String> {
-    let controllers = CONTROLLERS.map(|name| format!("{name}-controller")).join(",");
+    let runs = |name: &&str| options.workloads || !WORKLOADS.contains(name);
+    let controllers: Vec<String> =
+        CONTROLLERS.iter().filter(|name| runs(name)).map(|name| format!("{name}-controller")).collect();
+    let controllers = controllers.join(",");
     let kubeconfig = files.controller_manager_kubeconfig.display();
     vec![
         format!("--kubeconfig={kubeconfig}"),

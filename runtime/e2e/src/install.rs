@@ -61,6 +61,18 @@ pub async fn register_metrics_api(
     port: u16,
     authority: Option<&str>,
 ) -> Result<()> {
+    register_api(control_plane, METRICS_API, namespace, service, port, authority).await
+}
+
+/// The same for any API, by its name `VERSION.GROUP`.
+pub(crate) async fn register_api(
+    control_plane: &ControlPlane,
+    api: &str,
+    namespace: &str,
+    service: &str,
+    port: u16,
+    authority: Option<&str>,
+) -> Result<()> {
     let client = control_plane.client().await?;
     let params = PatchParams::apply("windlass-e2e").force();
     let metadata = json!({ "name": service, "namespace": namespace });
@@ -70,9 +82,9 @@ pub async fn register_metrics_api(
     });
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     services.patch(service, &params, &Patch::Apply(&target)).await?;
-    let (group_version, group) = METRICS_API.split_once('.').unwrap_or_default();
+    let (group_version, group) = api.split_once('.').unwrap_or_default();
     let mut registration = json!({
-        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": { "name": METRICS_API },
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": { "name": api },
         "spec": {
             "group": group, "version": group_version, "groupPriorityMinimum": 100, "versionPriority": 100,
             "service": { "name": service, "namespace": namespace, "port": port },
@@ -82,7 +94,7 @@ pub async fn register_metrics_api(
         registration["spec"]["caBundle"] = Value::String(base64(authority));
     }
     let registrations: Api<APIService> = Api::all(client);
-    registrations.patch(METRICS_API, &params, &Patch::Apply(&registration)).await?;
+    registrations.patch(api, &params, &Patch::Apply(&registration)).await?;
     Ok(())
 }
 

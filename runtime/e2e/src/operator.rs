@@ -21,6 +21,8 @@ const GRACE: Duration = Duration::from_secs(30);
 pub struct OperatorOptions {
     /// More flags of `windlass operator`, for instance `--read-interval-s=1`.
     pub arguments: Vec<String>,
+    /// Folder with its scalers; those of the repository when none is given.
+    pub scalers: Option<PathBuf>,
     /// Whether it ends with this process.
     pub life: Life,
     /// Where its log and its compiled components go; a new folder of the run when none is given.
@@ -29,7 +31,7 @@ pub struct OperatorOptions {
 
 impl Default for OperatorOptions {
     fn default() -> OperatorOptions {
-        OperatorOptions { arguments: Vec::new(), life: Life::WithParent, folder: None }
+        OperatorOptions { arguments: Vec::new(), scalers: None, life: Life::WithParent, folder: None }
     }
 }
 
@@ -74,6 +76,7 @@ impl Operator {
         let [port, health] = free_ports()?;
         let (metrics_api, health) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{health}"));
         register_metrics_api(control_plane, namespace, service, port, None).await?;
+        let scalers = options.scalers.map_or_else(components, Ok)?;
         let mut arguments = vec![
             "operator".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
@@ -81,7 +84,7 @@ impl Operator {
             format!("--service={service}"),
             format!("--secure-bind-address={metrics_api}"),
             format!("--metrics-bind-address={health}"),
-            format!("--scalers={}", components()?.display()),
+            format!("--scalers={}", scalers.display()),
             // Compiled components outlive a run: compiling is not what these tests are about.
             format!("--cache={}", target().join("e2e/compiled").display()),
             "--allow-loopback".to_owned(),
@@ -216,7 +219,10 @@ pub(crate) fn operator_program() -> Result<PathBuf> {
 }
 
 /// The folder of the scalers as components.
-pub(crate) fn components() -> Result<PathBuf> {
+///
+/// # Errors
+/// When they are not built.
+pub fn components() -> Result<PathBuf> {
     let folder = target().join("scalers/components");
     let is_component = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm");
     let any = std::fs::read_dir(&folder)

@@ -48,6 +48,11 @@ impl Process {
         Ok(Process { name: name.to_owned(), log: log.to_owned(), life, id: child.id(), child: Mutex::new(child) })
     }
 
+    /// The name under which it was started.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.id

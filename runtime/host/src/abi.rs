@@ -1,5 +1,6 @@
 //! The contract, version 0.1: generated bindings, and their one conversion to the core's words.
-use crate::Limits;
+use crate::clean::Secrets;
+use crate::limits::{Hits, Limit, Limits};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::failure::{Failure, FailureKind};
@@ -7,7 +8,7 @@ use windlass_core::message::Asked;
 use windlass_core::query::{Endpoint, MetricSpec, Problem, QueryPlan, ResolvedTrigger, Tls};
 use windlass_core::sample::{Outcome, Sample};
 use windlass_core::scaler::{Origin, Parameter, Scaler, Secrecy, Shape};
-use windlass_core::{Digest, Milli, Now, Secret, Text, Wall, WorkloadKind};
+use windlass_core::{Digest, Milli, Now, Text, Wall, WorkloadKind};
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -154,7 +155,7 @@ pub(crate) fn problem(problem: types::Problem) -> Problem {
 }
 
 /// A failure, its message cleaned of `secrets`.
-fn failure(failure: types::Failure, secrets: &[Secret]) -> Failure {
+fn failure(failure: types::Failure, secrets: &Secrets) -> Failure {
     let kind = match failure.kind {
         types::FailureKind::Invalid => FailureKind::Invalid,
         types::FailureKind::Auth => FailureKind::Auth,
@@ -166,7 +167,7 @@ fn failure(failure: types::Failure, secrets: &[Secret]) -> Failure {
         types::FailureKind::Denied => FailureKind::Denied,
         types::FailureKind::Internal => FailureKind::Internal,
     };
-    let message = crate::clean::message(&failure.message, secrets);
+    let message = crate::clean::message(crate::clean::beginning(&failure.message), secrets);
     Failure { retry_after: failure.retry_after_ms.map(Duration::from_millis), ..Failure::new(kind, message) }
 }
 
@@ -194,32 +195,42 @@ pub(crate) fn told(failure: &Failure) -> types::Failure {
 pub(crate) fn outcome(
     outcome: types::Outcome,
     asked: &Asked,
-    secrets: &[Secret],
+    secrets: &Secrets,
     now: Now,
     limits: &Limits,
+    hits: &Hits,
 ) -> Outcome {
     match outcome {
-        types::Outcome::Failed(told) => Outcome::Failed(failure(told, secrets)),
+        types::Outcome::Failed(told) => {
+            if told.message.len() > crate::clean::MOST {
+                hits.hit(Limit::MessageBytes);
+            }
+            Outcome::Failed(failure(told, secrets))
+        }
         types::Outcome::Pending(later) if later.state.len() <= limits.state_bytes => {
             Outcome::Pending { state: later.state.into(), retry: Duration::from_millis(later.retry_ms) }
         }
-        types::Outcome::Pending(_) => Outcome::Failed(too_large(limits)),
-        types::Outcome::Ready(reading) => match sample(reading, asked, now, limits) {
+        types::Outcome::Pending(_) => Outcome::Failed(too_large(limits, hits)),
+        types::Outcome::Ready(reading) => match sample(reading, asked, now, limits, hits) {
             Ok((sample, state)) => Outcome::Ready(sample, state),
             Err(failure) => Outcome::Failed(failure),
         },
     }
 }
 
-fn too_large(limits: &Limits) -> Failure {
-    let message = format!("the component left more than {} bytes of state", limits.state_bytes);
+fn too_large(limits: &Limits, hits: &Hits) -> Failure {
+    hits.hit(Limit::StateBytes);
+    let message = format!("the component left too much state ({})", Limit::StateBytes.told(limits));
     Failure::new(FailureKind::Internal, message)
 }
 
 type Read = (Sample, Option<Arc<[u8]>>);
 
-fn sample(reading: types::Reading, asked: &Asked, now: Now, limits: &Limits) -> Result<Read, Failure> {
-    let bad = |message: String| Failure::new(FailureKind::BadResponse, message);
+fn sample(reading: types::Reading, asked: &Asked, now: Now, limits: &Limits, hits: &Hits) -> Result<Read, Failure> {
+    let wrong = |kind: FailureKind, limit: Limit, message: String| {
+        hits.hit(limit);
+        Failure::new(kind, message)
+    };
     let metrics: Option<Arc<[MetricSpec]>> = reading.metrics.map(|metrics| metrics.into_iter().map(metric).collect());
     let expected = match (&asked.question.plan.metrics, &metrics) {
         (Some(fixed), _) => fixed.len(),
@@ -228,19 +239,22 @@ fn sample(reading: types::Reading, asked: &Asked, now: Now, limits: &Limits) -> 
     };
     if reading.values.len() != expected {
         let message = format!("the component gave {} values for {expected} metrics", reading.values.len());
-        return Err(Failure::new(FailureKind::Internal, message));
+        return Err(wrong(FailureKind::Internal, Limit::Values, message));
     }
-    if let Some(wrong) = metrics.as_ref().and_then(|found| crate::plan::metrics_wrong(found, limits)) {
-        return Err(Failure::new(FailureKind::Internal, crate::clean::line(&wrong)));
+    if let Some(message) = metrics.as_ref().and_then(|found| crate::plan::metrics_wrong(found, limits)) {
+        return Err(wrong(FailureKind::Internal, Limit::Metrics, crate::clean::line(&message)));
     }
     let values = reading.values.iter().map(|value| {
         // Below zero counts as zero, as in KEDA; what is no number stays none.
         let value = if *value < 0.0 && value.is_finite() { 0.0 } else { *value };
-        Milli::from_f64(value).ok_or_else(|| bad(format!("{value} is not a value that can be scaled on")))
+        Milli::from_f64(value).ok_or_else(|| {
+            let message = format!("{value:e} is not a value that can be scaled on ({})", Limit::Values.told(limits));
+            wrong(FailureKind::BadResponse, Limit::Values, message)
+        })
     });
     let values = values.collect::<Result<_, _>>()?;
     if reading.state.as_ref().is_some_and(|state| state.len() > limits.state_bytes) {
-        return Err(too_large(limits));
+        return Err(too_large(limits, hits));
     }
     let sample = Sample {
         values,

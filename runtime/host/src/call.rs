@@ -3,12 +3,15 @@ use crate::HostError;
 use crate::abi::{self, ScalerPre, World};
 use crate::component::Ready;
 use crate::engine::TICK;
+use crate::limits::{Hits, Limit, Passed};
 use crate::meter::Meter;
 use crate::state::{Shared, State};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::component::ResourceTableError;
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
+use windlass_core::failure::{Failure, FailureKind};
 use windlass_core::message::Batch;
 use windlass_core::port::Report;
 use windlass_core::query::{Problem, QueryPlan, ResolvedTrigger};
@@ -31,13 +34,23 @@ pub(crate) struct Caller {
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
+/// What sets the time of `describe` and `configure`, and that of `poll`.
+const PURE_CALL: &str = "--guest-pure-call-ms raises it";
+const BATCH_BUDGET: &str = "it is the time of its batch";
+
 /// How a call ended that gave no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
     #[error("{0}")]
     Trap(String),
-    #[error("it took longer than {} ms", .0.as_millis())]
-    Late(Duration),
+    /// What happened, and the limit in words.
+    #[error("{0} ({1})")]
+    Limited(String, String),
+    /// After how long, and what sets that time.
+    #[error("it took longer than {} ms (limit {}: {})", .0.as_millis(), Limit::WallTime.as_label(), .1)]
+    Late(Duration, &'static str),
+    #[error("it waited {} ms for a place (limit {})", .0.as_millis(), Limit::Instances.told_as("as many as there are places"))]
+    Crowded(Duration),
     #[error("the host is stopping")]
     Stopping,
 }
@@ -47,6 +60,7 @@ impl Caller {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.growth);
         store.set_hostcall_fuel(self.shared.limits.hostcall_fuel);
+        store.set_max_component_handles(self.shared.limits.resources);
         // One tick at a time: other guests get their turn in between. Ticks that pass while it waits are not its own.
         store.set_epoch_deadline(1);
         let (most, meter) = (TICK * ticks, store.data().meter.clone());
@@ -65,19 +79,24 @@ impl Caller {
     async fn within<T: Send + 'static>(
         &self,
         limit: Duration,
+        set_by: &'static str,
         meter: Arc<Meter>,
         call: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Result<T, CallError> {
         let (instances, counted) = (self.instances.clone(), meter.clone());
+        let until = tokio::time::Instant::now() + limit;
         let task = self.runtime.spawn(async move {
-            let admitted = async {
-                let _permit = instances.acquire().await.map_err(|_| CallError::Stopping)?;
-                meter.run(call).await
-            };
-            tokio::time::timeout(limit, admitted).await.unwrap_or(Err(CallError::Late(limit)))
+            let permit = tokio::time::timeout_at(until, instances.acquire()).await;
+            let _permit = permit.map_err(|_| CallError::Crowded(limit))?.map_err(|_| CallError::Stopping)?;
+            tokio::time::timeout_at(until, meter.run(call)).await.unwrap_or(Err(CallError::Late(limit, set_by)))
         });
         let ended = task.await.unwrap_or(Err(CallError::Stopping));
         self.shared.metrics.traffic.cpu(counted.told());
+        match &ended {
+            Err(CallError::Late(..)) => self.shared.metrics.hit(Limit::WallTime),
+            Err(CallError::Crowded(_)) => self.shared.metrics.hit(Limit::Instances),
+            _ => {}
+        }
         ended
     }
 
@@ -87,11 +106,14 @@ impl Caller {
         let mut store = self.store(State::new(self.shared.clone(), None), self.ticks(0));
         let (pre, meter) = (pre.clone(), store.data().meter.clone());
         let call = async move {
-            let world = pre.instantiate_async(&mut store).await.map_err(trap)?;
-            world.windlass_scaler_polled().call_describe(&mut store).await.map_err(trap)
+            let told = async {
+                let world = pre.instantiate_async(&mut store).await?;
+                world.windlass_scaler_polled().call_describe(&mut store).await
+            };
+            told.await.map_err(|error| ended(&error, store.data()))
         };
         let info = self
-            .within(limits.pure_call, meter, call)
+            .within(limits.pure_call, PURE_CALL, meter, call)
             .await
             .map_err(|error| HostError::Description(crate::clean::line(&error.to_string()).into()))?;
         let scaler = abi::scaler(digest, info);
@@ -109,8 +131,11 @@ impl Caller {
         let (pre, meter) = (ready.pre.clone(), store.data().meter.clone());
         let told: Vec<_> = triggers.iter().map(abi::trigger).collect();
         let call = async move {
-            let world: World = pre.instantiate_async(&mut store).await.map_err(trap)?;
-            world.windlass_scaler_polled().call_configure(&mut store, &told).await.map_err(trap)
+            let answers = async {
+                let world: World = pre.instantiate_async(&mut store).await?;
+                world.windlass_scaler_polled().call_configure(&mut store, &told).await
+            };
+            answers.await.map_err(|error| ended(&error, store.data()))
         };
         let fault = |what: String| {
             Fault::new(
@@ -118,13 +143,14 @@ impl Caller {
                 format!("component {}: configure failed: {what}", ready.scaler.name),
             )
         };
-        let answers =
-            self.within(self.shared.limits.pure_call, meter, call).await.map_err(|error| fault(error.to_string()))?;
+        let pure_call = self.shared.limits.pure_call;
+        let answers = self.within(pure_call, PURE_CALL, meter, call).await.map_err(|error| fault(error.to_string()))?;
         if answers.len() != triggers.len() {
             return Err(fault(format!("{} answers for {} triggers", answers.len(), triggers.len())));
         }
+        let hits = Hits::new(self.shared.metrics.clone());
         let checked = triggers.iter().zip(answers).map(|(trigger, answer)| match answer {
-            Ok(plan) => crate::plan::check(abi::plan(plan), trigger, &ready.scaler, &self.shared.limits),
+            Ok(plan) => crate::plan::check(abi::plan(plan), trigger, &ready.scaler, &self.shared.limits, &hits),
             Err(problems) => Err(problems.into_iter().map(abi::problem).collect()),
         });
         let secrets = crate::clean::secrets(triggers);
@@ -141,23 +167,57 @@ impl Caller {
         let deadline = Instant::now() + budget.saturating_sub(margin(budget));
         let wit = abi::batch(&batch.queries, batch.now, budget);
         let ticks = self.ticks(batch.queries.len());
-        let domain = batch.domain.clone();
+        let (id, domain, told) = (batch.id, batch.domain.clone(), report.clone());
         let mut store = self.store(State::new(self.shared.clone(), Some((batch, report, deadline))), ticks);
         let (pre, meter) = (ready.pre.clone(), store.data().meter.clone());
         let call = async move {
-            let world: World = pre.instantiate_async(&mut store).await.map_err(trap)?;
-            world.windlass_scaler_polled().call_poll(&mut store, &wit).await.map_err(trap)
+            let polled = async {
+                let world: World = pre.instantiate_async(&mut store).await?;
+                world.windlass_scaler_polled().call_poll(&mut store, &wit).await
+            };
+            polled.await.map_err(|error| ended(&error, store.data()))
         };
-        let ended = self.within(budget, meter, call).await;
+        let ended = self.within(budget, BATCH_BUDGET, meter, call).await;
         self.shared.metrics.call(ended.is_ok());
         if let Err(error) = ended {
             tracing::warn!(component = %ready.scaler.name, digest = %ready.scaler.digest, namespace = %domain, %error, "a batch did not end well");
+            let why = crate::clean::line(&format!("component {}: {error}", ready.scaler.name));
+            told.broke(id, Failure::new(FailureKind::Internal, why));
         }
     }
 }
 
-/// The first line of a trap: a backtrace helps nobody who reads an object's condition.
-fn trap(error: wasmtime::Error) -> CallError {
+/// How a call ended: the first line of a trap, since a backtrace helps nobody who reads an object's condition, and the limit
+/// that was behind it.
+fn ended(error: &wasmtime::Error, state: &State) -> CallError {
     tracing::debug!(error = format!("{error:?}"), "a guest call failed");
-    CallError::Trap(crate::clean::line(&error.root_cause().to_string()))
+    let what = crate::clean::line(&error.root_cause().to_string());
+    match behind(error, &what, state) {
+        Some(limit) => {
+            state.hits.hit(limit);
+            CallError::Limited(what, limit.told(&state.shared.limits))
+        }
+        None => CallError::Trap(what),
+    }
+}
+
+/// The limit behind the end of a call.
+fn behind(error: &wasmtime::Error, what: &str, state: &State) -> Option<Limit> {
+    if let Some(Passed(limit)) = error.downcast_ref() {
+        return Some(*limit);
+    }
+    match error.downcast_ref() {
+        Some(Trap::Interrupt) => return Some(Limit::Cpu),
+        Some(Trap::StackOverflow) => return Some(Limit::Stack),
+        _ => {}
+    }
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) || what.contains("handle limit exceeded") {
+        return Some(Limit::Resources);
+    }
+    // wasmtime keeps the type of this error to itself.
+    if what.contains("fuel allocated for hostcalls") {
+        return Some(Limit::HostcallFuel);
+    }
+    // A guest that gets no more memory gives up, each in its own way.
+    [Limit::Memory, Limit::TableElements].into_iter().find(|limit| state.hits.has(*limit))
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 use windlass_core::failure::{Failure, FailureKind};
-use windlass_core::query::ResolvedTrigger;
+use windlass_core::query::{Endpoint, ResolvedTrigger};
 
 fn invalid(message: impl Into<windlass_core::Text>) -> Failure {
     Failure::new(FailureKind::Invalid, message)
@@ -35,11 +35,16 @@ pub fn value(trigger: &ResolvedTrigger, name: &str) -> Option<String> {
     }
 }
 
-/// The user part of a URL, decoded.
-pub(crate) fn user_part(url: &str) -> Option<(String, Option<String>)> {
+/// The user part of a URL as it is written.
+pub(crate) fn written_user_part(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
+    authority.rsplit_once('@').map(|(user, _)| user)
+}
+
+/// The user part of a URL, decoded.
+pub(crate) fn user_part(url: &str) -> Option<(String, Option<String>)> {
+    let user = written_user_part(url)?;
     Some(match user.split_once(':') {
         Some((user, password)) => (decoded(user), Some(decoded(password))),
         None => (decoded(user), None),
@@ -129,12 +134,28 @@ fn sensitive(text: &str, what: &str) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-/// Fills in credentials.
+/// Whether the secrets of a trigger may go to an endpoint. Its plan was checked by the same rule: this is the moment of use.
 ///
 /// # Errors
-/// `Invalid`, naming scheme and role, never a value.
-pub(crate) fn fill(trigger: &ResolvedTrigger, credentials: &[types::Credential]) -> Result<Filled, Failure> {
+/// `Denied`, naming the authentication and the host.
+pub(crate) fn permitted(trigger: &ResolvedTrigger, endpoint: &Endpoint) -> Result<(), Failure> {
+    let refusal = trigger.bound.as_ref().and_then(|bound| bound.refusal(&endpoint.host, endpoint.port));
+    refusal.map_or(Ok(()), |why| Err(Failure::new(FailureKind::Denied, why)))
+}
+
+/// Fills in credentials for a request to an endpoint.
+///
+/// # Errors
+/// `Invalid`, naming scheme and role, never a value; `Denied` where they are bound to other hosts.
+pub(crate) fn fill(
+    trigger: &ResolvedTrigger,
+    endpoint: &Endpoint,
+    credentials: &[types::Credential],
+) -> Result<Filled, Failure> {
     let mut filled = Filled::default();
+    if !credentials.is_empty() {
+        permitted(trigger, endpoint)?;
+    }
     for credential in credentials {
         let roles = Roles { trigger, credential };
         match credential.scheme.as_str() {

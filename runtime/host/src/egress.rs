@@ -1,186 +1,141 @@
-//! The one place where a connection to a source is made: the name is resolved here, every address is checked here, and
-//! exactly the address that was checked is dialled, so a name that changes its mind in between gains nothing.
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+//! The one place where a connection to a source is made: the name is resolved here, once, every address is checked here, and
+//! exactly an address that was checked is dialled, so a name that changes its mind in between gains nothing.
+//!
+//! Of a name with several addresses only those that may be reached are dialled; it is `denied` when there is none of these.
+mod address;
+mod resolver;
+mod rule;
+
+pub use resolver::{Resolver, SystemResolver};
+pub use rule::{Denial, NotARange, Range, Rule};
+pub(crate) use windlass_core::binding::{canonical, is_host};
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use windlass_core::failure::{Failure, FailureKind};
 
 /// How long a name may take to be resolved and an address to be connected.
 const CONNECT: Duration = Duration::from_secs(5);
-
-/// An address range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    address: IpAddr,
-    bits: u8,
-}
-
-/// Not an address range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}: not an address range; write it as 10.96.0.0/16")]
-pub struct NotARange(String);
-
-impl std::str::FromStr for Range {
-    type Err = NotARange;
-    fn from_str(text: &str) -> Result<Range, NotARange> {
-        let wrong = || NotARange(text.to_owned());
-        let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-        let address: IpAddr = address.trim().parse().map_err(|_| wrong())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.trim().parse().map_err(|_| wrong()))?;
-        if bits > most { Err(wrong()) } else { Ok(Range { address, bits }) }
-    }
-}
-
-impl Range {
-    /// Whether an address lies in the range.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        fn same<const N: usize>(a: [u8; N], b: [u8; N], bits: u8) -> bool {
-            a.iter().zip(b).enumerate().all(|(i, (a, b))| {
-                let kept = usize::from(bits).saturating_sub(i * 8).min(8);
-                let mask = if kept == 0 { 0 } else { 0xff_u8 << (8 - kept) };
-                (a ^ b) & mask == 0
-            })
-        }
-        match (self.address, address) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => same(a.octets(), b.octets(), self.bits),
-            (IpAddr::V6(a), IpAddr::V6(b)) => same(a.octets(), b.octets(), self.bits),
-            _ => false,
-        }
-    }
-}
+/// Addresses of one name that are tried.
+const MOST_TRIED: usize = 8;
 
 /// Which addresses no component may reach, whoever named them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Egress {
     /// Loopback is open: local mode and tests.
     pub allow_loopback: bool,
-    /// Further ranges that are closed: the API server, our own pod.
-    pub denied: Vec<Range>,
+    /// What the operator opens, whatever else would close it.
+    pub allowed: Vec<Rule>,
+    /// What is closed beside the built-in ranges: the API server, our own pod.
+    pub denied: Vec<Denial>,
     /// Every connection goes to this address, whatever its endpoint says, and no name is resolved: for one who plays a
     /// component's source. It is refused like any other address.
     pub via: Option<SocketAddr>,
+    /// From names to addresses.
+    pub resolver: Arc<dyn Resolver>,
+}
+
+impl Default for Egress {
+    fn default() -> Egress {
+        Egress {
+            allow_loopback: false,
+            allowed: Vec::new(),
+            denied: Vec::new(),
+            via: None,
+            resolver: Arc::new(SystemResolver),
+        }
+    }
 }
 
 impl Egress {
-    /// Why an address may not be reached.
-    pub fn refusal(&self, address: IpAddr) -> Option<&'static str> {
-        let address = plain(address);
-        if address.is_loopback() {
-            return (!self.allow_loopback).then_some("a loopback address");
+    /// Why an address may not be reached at a port.
+    pub fn refusal(&self, address: IpAddr, port: u16) -> Option<&'static str> {
+        // What an address is, and what it leads to.
+        let faces = [Some(address), address::within(address)];
+        let mut faces = faces.into_iter().flatten();
+        if faces.clone().any(|face| self.allowed.iter().any(|rule| rule.fits(face, port))) {
+            return None;
         }
-        let built_in = match address {
-            IpAddr::V4(v4) => refused_v4(v4),
-            IpAddr::V6(v6) => refused_v6(v6),
-        };
-        built_in.or_else(|| self.denied.iter().any(|range| range.contains(address)).then_some("a denied address"))
+        faces.find_map(|face| {
+            if let Some(denial) = self.denied.iter().find(|denial| denial.rule.fits(face, port)) {
+                return Some(denial.why);
+            }
+            if face.is_loopback() {
+                return (!self.allow_loopback).then_some("a loopback address");
+            }
+            address::closed(face)
+        })
     }
 
     /// Connects to the first address of a host that may be reached and answers.
     ///
     /// # Errors
-    /// `Denied` when no address may be reached, `Unreachable` or `Timeout` else.
+    /// `Denied` when it has no address that may be reached or is no host, `Unreachable` or `Timeout` else.
     pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Failure> {
-        let name = host.trim_start_matches('[').trim_end_matches(']');
-        let found = match self.via {
-            Some(address) => vec![address],
-            None => resolve(host, name, port).await?,
-        };
-        let mut last = Failure::new(FailureKind::Unreachable, format!("the name {host} has no address"));
         let mut refused = None;
-        for address in found {
-            if let Some(why) = self.refusal(address.ip()) {
-                refused =
-                    Some(Failure::new(FailureKind::Denied, format!("{host} is {why}, which scalers may not reach")));
-                continue;
+        let mut open = Vec::new();
+        for address in self.addresses(host, port).await? {
+            match self.refusal(address.ip(), address.port()) {
+                Some(why) => refused = Some(why),
+                None => open.push(address),
             }
+        }
+        let mut last = match refused {
+            Some(why) if open.is_empty() => denied(format!("{host} is {why}, which scalers may not reach")),
+            _ => Failure::new(FailureKind::Unreachable, format!("the name {host} has no address")),
+        };
+        for address in open.into_iter().take(MOST_TRIED) {
             match tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
                     return Ok(stream);
                 }
-                Ok(Err(error)) => last = Failure::new(FailureKind::Unreachable, told(host, address, &error)),
+                Ok(Err(error)) => last = Failure::new(FailureKind::Unreachable, told(host, port, &error)),
                 Err(_) => {
-                    last = Failure::new(
-                        FailureKind::Timeout,
-                        format!("{host}:{port} did not accept a connection in time"),
-                    );
+                    let message = format!("{host}:{port} did not accept a connection in time");
+                    last = Failure::new(FailureKind::Timeout, message);
                 }
             }
         }
-        Err(refused.unwrap_or(last))
+        Err(last)
     }
-}
 
-async fn resolve(host: &str, name: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-    let found = tokio::time::timeout(CONNECT, tokio::net::lookup_host((name, port)))
-        .await
-        .map_err(|_| Failure::new(FailureKind::Timeout, format!("the name {host} was not resolved in time")))?
-        .map_err(|_| Failure::new(FailureKind::Unreachable, format!("the name {host} does not resolve")))?;
-    Ok(found.collect())
-}
-
-fn told(host: &str, address: SocketAddr, error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => format!("{host}:{} refused the connection", address.port()),
-        kind => format!("{host}:{} cannot be connected: {kind}", address.port()),
-    }
-}
-
-/// A host as it is compared: without the brackets of an IPv6 address and a name's last dot, in lower case.
-pub(crate) fn canonical(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
-}
-
-/// An IPv4 address in IPv6 clothes is that IPv4 address.
-fn plain(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => {
-            let segments = v6.segments();
-            if let Some(v4) = v6.to_ipv4_mapped() {
-                return IpAddr::V4(v4);
-            }
-            // NAT64 (64:ff9b::/96) and IPv4-compatible addresses.
-            let embedded = segments.starts_with(&[0x64, 0xff9b, 0, 0, 0, 0])
-                || (segments.starts_with(&[0, 0, 0, 0, 0, 0]) && !v6.is_loopback() && !v6.is_unspecified());
-            if embedded {
-                let [.., a, b, c, d] = v6.octets();
-                return IpAddr::V4(Ipv4Addr::new(a, b, c, d));
-            }
-            address
+    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let form = self::host(host)?;
+        if let Some(address) = self.via {
+            return Ok(vec![address]);
         }
-        IpAddr::V4(_) => address,
+        if let Ok(address) = form.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        // As it was written: a last dot says that no search domain is meant.
+        let found = tokio::time::timeout(CONNECT, self.resolver.resolve(host))
+            .await
+            .map_err(|_| Failure::new(FailureKind::Timeout, format!("the name {host} was not resolved in time")))?;
+        let found =
+            found.map_err(|_| Failure::new(FailureKind::Unreachable, format!("the name {host} does not resolve")))?;
+        Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 }
 
-fn refused_v4(address: Ipv4Addr) -> Option<&'static str> {
-    let [a, b, c, _] = address.octets();
-    if address.is_link_local() {
-        Some("a link-local address (cloud metadata lives there)")
-    } else if address.is_unspecified() || a == 0 {
-        Some("an unspecified address")
-    } else if address.is_multicast() || address.is_broadcast() || a >= 240 {
-        Some("no unicast address")
-    } else if (a, b, c) == (100, 100, 100) || (a, b, c) == (168, 63, 129) {
-        // Alibaba Cloud's and Azure's metadata services.
-        Some("a cloud metadata address")
-    } else {
-        None
-    }
+/// The canonical form of a host that may be looked up.
+///
+/// # Errors
+/// `Denied` when it is none.
+pub(crate) fn host(host: &str) -> Result<String, Failure> {
+    let form = canonical(host);
+    if is_host(&form) { Ok(form) } else { Err(denied(format!("'{}' is no host", crate::clean::line(host)))) }
 }
 
-fn refused_v6(address: Ipv6Addr) -> Option<&'static str> {
-    let segments = address.segments();
-    let [first, ..] = segments;
-    if address.is_unspecified() {
-        Some("an unspecified address")
-    } else if address.is_multicast() {
-        Some("no unicast address")
-    } else if first & 0xffc0 == 0xfe80 {
-        Some("a link-local address")
-    } else if segments.starts_with(&[0xfd00, 0x0ec2]) {
-        Some("a cloud metadata address")
-    } else {
-        None
+fn denied(message: String) -> Failure {
+    Failure::new(FailureKind::Denied, message)
+}
+
+fn told(host: &str, port: u16, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => format!("{host}:{port} refused the connection"),
+        kind => format!("{host}:{port} cannot be connected: {kind}"),
     }
 }

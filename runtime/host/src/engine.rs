@@ -10,6 +10,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 const CORE_INSTANCES: u32 = 60;
 const MEMORIES: u32 = 4;
 const TABLES: u32 = 30;
+/// Bytes of a guest's own stack. The host's side of a call has as much again.
+pub(crate) const WASM_STACK: usize = 512 << 10;
 /// Elements of one table.
 pub(crate) const TABLE_ELEMENTS: usize = 30_000;
 
@@ -34,8 +36,8 @@ pub(crate) fn engine(allocation: Allocation) -> Result<Engine, HostError> {
     config.parallel_compilation(true);
     config.concurrency_support(false);
     config.wasm_component_model(true);
-    config.max_wasm_stack(512 << 10);
-    config.async_stack_size(1 << 20);
+    config.max_wasm_stack(WASM_STACK);
+    config.async_stack_size(2 * WASM_STACK);
     if let Allocation::Pool { instances, memory_bytes } = allocation {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(instances)

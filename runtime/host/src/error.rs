@@ -11,7 +11,7 @@ pub enum HostError {
     #[error("{0}")]
     File(Text),
     /// Larger than allowed.
-    #[error("the component has {bytes} bytes; at most {most} are taken")]
+    #[error("the component has {bytes} bytes (limit component-bytes: {most}; --component-max-mib raises it)")]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -30,6 +30,18 @@ pub enum HostError {
     /// Its description breaks the contract's rules.
     #[error("the component's description is not acceptable: {0}")]
     Description(Text),
+    /// Another component serves one of its trigger types.
+    #[error(
+        "{component} would take the trigger type '{kind}' from {holder}; remove one of the two, or let it serve another type"
+    )]
+    TypeTaken {
+        /// The trigger type.
+        kind: Text,
+        /// Name of the component that serves it.
+        holder: Text,
+        /// Name of the one that was not taken.
+        component: Text,
+    },
     /// It needs a capability that this host does not have.
     #[error("the component needs {0}, which this version does not offer")]
     Need(Text),

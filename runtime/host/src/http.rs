@@ -11,6 +11,7 @@ pub use body::Body;
 pub(crate) use request::header_name;
 
 use crate::abi::{self, http as wit, types};
+use crate::limits::Limit;
 use crate::source::Dialer;
 use crate::state::State;
 use client::Clients;
@@ -76,14 +77,13 @@ impl wit::Host for State {
 impl State {
     /// Checks a request and finds its client. The outer error ends the call: a limit was passed.
     fn prepare(&mut self, asked: wit::Request) -> wasmtime::Result<Result<Prepared, Failure>> {
-        self.requests_left = self
-            .requests_left
-            .checked_sub(1)
-            .ok_or_else(|| wasmtime::Error::msg("the component sent more requests than a call may"))?;
+        self.requests_left = self.requests_left.checked_sub(1).ok_or_else(|| self.hits.passed(Limit::Requests))?;
         let size = asked.body.len() + asked.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>();
-        if size + asked.target.len() > self.shared.limits.request_bytes {
-            return Ok(Err(Failure::new(FailureKind::Invalid, "the request is larger than scalers may send")));
+        let size = size + asked.target.len();
+        if size > self.shared.limits.request_bytes {
+            return Ok(Err(self.refuse(FailureKind::Invalid, "the request is too large", Limit::RequestBytes)));
         }
+        self.send(size)?;
         let (question, endpoint) = match self.granted(asked.query, asked.endpoint)? {
             Ok(granted) => granted,
             Err(failure) => return Ok(Err(failure)),
@@ -126,7 +126,17 @@ impl wit::HostExchange for State {
 impl wit::HostBody for State {
     async fn read(&mut self, this: Resource<Body>, max: u32) -> wasmtime::Result<Result<Vec<u8>, types::Failure>> {
         let body = self.table.get_mut(&this)?;
-        Ok(body.read(max.max(1) as usize).await.map(|piece| piece.to_vec()).map_err(|failure| abi::told(&failure)))
+        match body.read(max.max(1) as usize).await {
+            Ok(piece) => {
+                self.receive(piece.len())?;
+                Ok(Ok(piece.to_vec()))
+            }
+            Err(_) if body.too_large => {
+                let told = self.refuse(FailureKind::BadResponse, "the answer is too large", Limit::BodyBytes);
+                Ok(Err(abi::told(&told)))
+            }
+            Err(failure) => Ok(Err(abi::told(&failure))),
+        }
     }
 
     async fn drop(&mut self, this: Resource<Body>) -> wasmtime::Result<()> {

@@ -19,12 +19,15 @@ mod credential;
 mod egress;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod http;
 mod limits;
 mod meter;
 mod metrics;
 mod outline;
 mod plan;
+mod shape;
 mod source;
 mod state;
 mod tcp;
@@ -34,9 +37,9 @@ mod traffic;
 pub use budget::{Budget, NotAnOverride, Override};
 pub use compile::compile_child;
 pub use credential::value as credential_value;
-pub use egress::{Egress, NotARange, Range};
+pub use egress::{Denial, Egress, NotARange, Range, Resolver, Rule, SystemResolver};
 pub use error::HostError;
-pub use limits::Limits;
+pub use limits::{CompileLimits, Limit, Limits};
 pub use metrics::Metrics;
 pub use outline::Outline;
 pub use traffic::Spent;
@@ -88,6 +91,9 @@ pub struct HostOptions {
     pub instances: u32,
 }
 
+/// Instances at the same time, unless it is said otherwise.
+pub const INSTANCES: u32 = 128;
+
 /// Plans that are remembered per component.
 const MOST_PLANS: usize = 20_000;
 /// How often idle connections are looked after.
@@ -118,6 +124,21 @@ struct Registry {
     failed: BTreeMap<String, HostError>,
 }
 
+impl Registry {
+    /// Whether a component would take a trigger type from one that keeps it: one of another name, or one of `settled`.
+    fn taken(&self, scaler: &Scaler, settled: &[Digest]) -> Option<HostError> {
+        scaler.triggers.iter().find_map(|kind| {
+            let holder = &self.by_type.get(kind)?.scaler;
+            let keeps = holder.name != scaler.name || settled.contains(&holder.digest);
+            keeps.then(|| HostError::TypeTaken {
+                kind: kind.clone(),
+                holder: format!("{} ({})", holder.name, holder.digest).into(),
+                component: format!("{} ({})", scaler.name, scaler.digest).into(),
+            })
+        })
+    }
+}
+
 impl Host {
     /// Makes a host. Must be called within a tokio runtime: connections live there.
     ///
@@ -134,6 +155,7 @@ impl Host {
             .enable_all()
             .build()
             .map_err(|error| HostError::Engine(error.to_string().into()))?;
+        let (limits, metrics) = (options.limits.clone(), options.metrics.clone());
         let dialer = Arc::new(Dialer {
             egress: options.egress,
             roots: Roots::load(&options.ca_dirs),
@@ -169,7 +191,7 @@ impl Host {
         Ok(Host {
             linker: component::linker(&engine)?,
             caller: Arc::new(caller),
-            compiler: Compiler { program: options.compiler, cache },
+            compiler: Compiler::new(options.compiler, cache, limits, metrics),
             ready: ArcSwap::from_pointee(Registry::default()),
             plans: Arc::default(),
             loading: Mutex::default(),
@@ -179,13 +201,19 @@ impl Host {
     }
 
     /// Loads a component: checked, compiled once, described. It serves its trigger types from now on, in the place of
-    /// another that did before.
+    /// another version of itself: one of the same name. From one of another name it takes none.
     ///
     /// # Errors
     /// Why it is not taken. What was loaded before stays.
     pub async fn load(&self, wasm: Vec<u8>) -> Result<Arc<Scaler>, HostError> {
+        self.admit(wasm, &[]).await
+    }
+
+    /// Loads a component that does not replace any of `settled`, whatever its name.
+    async fn admit(&self, wasm: Vec<u8>, settled: &[Digest]) -> Result<Arc<Scaler>, HostError> {
         let most = self.caller.shared.limits.component_bytes;
         if wasm.len() > most {
+            self.caller.shared.metrics.hit(Limit::ComponentBytes);
             return Err(HostError::TooLarge { bytes: wasm.len(), most });
         }
         let digest = Digest(Sha256::digest(&wasm).into());
@@ -193,6 +221,7 @@ impl Host {
             return Ok(ready.scaler.clone());
         }
         component::inspect(&wasm)?;
+        shape::check(&wasm, &self.caller.shared.limits, &self.caller.shared.metrics)?;
         let turn = self.turn(digest);
         let _turn = turn.lock().await;
         if let Some(ready) = self.ready.load().by_digest.get(&digest) {
@@ -202,14 +231,19 @@ impl Host {
         let pre = component::link(&self.linker, &component)?;
         let scaler = Arc::new(self.caller.describe(digest, &pre).await?);
         let ready = Arc::new(Ready { scaler: scaler.clone(), pre });
+        let mut taken = None;
         self.ready.rcu(|now| {
+            taken = now.taken(&scaler, settled);
             let mut next = Registry::clone(now);
-            next.by_digest.insert(digest, ready.clone());
-            for kind in &scaler.triggers {
-                next.by_type.insert(kind.clone(), ready.clone());
+            if taken.is_none() {
+                next.by_digest.insert(digest, ready.clone());
+                next.by_type.extend(scaler.triggers.iter().map(|kind| (kind.clone(), ready.clone())));
             }
             next
         });
+        if let Some(taken) = taken {
+            return Err(taken);
+        }
         self.version.send_modify(|version| *version += 1);
         Ok(scaler)
     }
@@ -231,17 +265,22 @@ impl Host {
     /// # Errors
     /// As [`Host::load`].
     pub async fn load_file(&self, file: &Path) -> Result<Arc<Scaler>, HostError> {
+        self.load(self.read(file)?).await
+    }
+
+    fn read(&self, file: &Path) -> Result<Vec<u8>, HostError> {
         let told = |error: std::io::Error| HostError::File(format!("{}: {error}", file.display()).into());
         let length = std::fs::metadata(file).map_err(told)?.len();
         let most = self.caller.shared.limits.component_bytes;
         if usize::try_from(length).map_or(true, |bytes| bytes > most) {
+            self.caller.shared.metrics.hit(Limit::ComponentBytes);
             return Err(HostError::TooLarge { bytes: usize::try_from(length).unwrap_or(usize::MAX), most });
         }
-        self.load(std::fs::read(file).map_err(told)?).await
+        std::fs::read(file).map_err(told)
     }
 
-    /// Loads all `*.wasm` of a folder and tells how many serve now. One that cannot be loaded is logged, and named to
-    /// triggers that no other serves.
+    /// Loads all `*.wasm` of a folder in the order of their names and tells how many serve now. Of two that serve the same
+    /// trigger type the first is taken. One that cannot be loaded is logged, and named to triggers that no other serves.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -254,10 +293,16 @@ impl Host {
         files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));
         files.sort();
         let mut loaded = 0;
+        let mut settled = Vec::new();
         for file in files {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            match self.load_file(&file).await {
+            let admitted = match self.read(&file) {
+                Ok(wasm) => self.admit(wasm, &settled).await,
+                Err(error) => Err(error),
+            };
+            match admitted {
                 Ok(scaler) => {
+                    settled.push(scaler.digest);
                     tracing::info!(component = %scaler.name, digest = %scaler.digest, triggers = ?scaler.triggers, "loaded");
                     loaded += 1;
                 }
@@ -277,6 +322,11 @@ impl Host {
     /// The limits of guest calls.
     pub fn limits(&self) -> &Limits {
         &self.caller.shared.limits
+    }
+
+    /// Other budgets of sources from now on.
+    pub fn set_budget(&self, budget: Budget) {
+        self.caller.shared.budgets.replace(budget);
     }
 
     /// The components that serve something.
@@ -315,6 +365,10 @@ impl Host {
         }
         part(trigger.identity.as_deref().unwrap_or_default());
         part(&trigger.owner.as_ref().map(ToString::to_string).unwrap_or_default());
+        if let Some(bound) = &trigger.bound {
+            part(bound.authentication());
+            part(&bound.list());
+        }
         hash.finalize().into()
     }
 }

@@ -1,4 +1,5 @@
 //! What the host tells of itself.
+use crate::Limit;
 use crate::budget::SourceMetrics;
 use crate::traffic::Traffic;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -14,11 +15,19 @@ pub(crate) struct ResultLabel {
     pub(crate) result: &'static str,
 }
 
+/// Which limit was hit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabel {
+    /// From the closed list.
+    limit: &'static str,
+}
+
 /// Metrics of the host.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     calls: Family<ResultLabel, Counter>,
     requests: Family<ResultLabel, Counter>,
+    limit_hits: Family<LimitLabel, Counter>,
     pub(crate) sources: SourceMetrics,
     pub(crate) traffic: Traffic,
 }
@@ -28,7 +37,15 @@ impl Metrics {
     pub fn new(registry: &mut Registry) -> Metrics {
         let sources = SourceMetrics::new(registry);
         let traffic = Traffic::new(registry);
-        let metrics = Metrics { calls: Family::default(), requests: Family::default(), sources, traffic };
+        let limit_hits = Family::default();
+        let metrics = Metrics { calls: Family::default(), requests: Family::default(), limit_hits, sources, traffic };
+        // All of them from the start: an alert on a rate needs the zero before the first one.
+        for limit in Limit::ALL {
+            let _ = metrics.limit_hits.get_or_create(&LimitLabel { limit: limit.as_label() });
+        }
+        let (name, help) =
+            ("windlass_guest_limit_hits", "Calls and compilations of components that hit a limit, by limit");
+        registry.register(name, help, metrics.limit_hits.clone());
         registry.register("windlass_guest_calls", "Polls by components, by end", metrics.calls.clone());
         registry.register("windlass_source_requests", "HTTP requests to sources, by result", metrics.requests.clone());
         metrics
@@ -40,6 +57,10 @@ impl Metrics {
             self.traffic.failed_calls.inc();
         }
         self.calls.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    pub(crate) fn hit(&self, limit: Limit) {
+        self.limit_hits.get_or_create(&LimitLabel { limit: limit.as_label() }).inc();
     }
 
     pub(crate) fn http(&self, result: Result<u16, FailureKind>) {

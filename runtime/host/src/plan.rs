@@ -1,11 +1,16 @@
 //! What a component made of a trigger, checked: above all that it reaches only what the user wrote.
-use crate::Limits;
-use crate::egress::canonical;
+mod grant;
+
+pub(crate) use grant::UNPRIVILEGED;
+
+use crate::limits::{Hits, Limit, Limits};
 use std::collections::BTreeSet;
 use windlass_core::MetricName;
 use windlass_core::query::{Endpoint, MetricSpec, Problem, QueryPlan, ResolvedTrigger};
-use windlass_core::scaler::{Scaler, Shape};
+use windlass_core::scaler::Scaler;
 
+/// Bytes of a group, and of each name in an endpoint: the host keeps them.
+const MOST_TEXT: usize = 1_024;
 /// Bytes of a metric's name.
 const MOST_NAME: usize = 253;
 
@@ -15,23 +20,29 @@ pub(crate) fn check(
     trigger: &ResolvedTrigger,
     scaler: &Scaler,
     limits: &Limits,
+    hits: &Hits,
 ) -> Result<QueryPlan, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut wrong = |parameter: Option<&str>, message: String| {
         problems.push(Problem { parameter: parameter.map(Into::into), message: message.into() });
     };
     if let Some(message) = plan.metrics.as_ref().and_then(|metrics| metrics_wrong(metrics, limits)) {
+        hits.hit(Limit::Metrics);
         wrong(None, message);
     }
     if plan.endpoints.len() > limits.endpoints {
-        wrong(
-            None,
-            format!(
-                "the component planned {} endpoints; at most {} are allowed",
-                plan.endpoints.len(),
-                limits.endpoints
-            ),
-        );
+        hits.hit(Limit::Endpoints);
+        let told = Limit::Endpoints.told(limits);
+        // None of them is looked at: there may be a hundred thousand.
+        return Err(vec![Problem {
+            parameter: None,
+            message: format!("the component planned {} endpoints ({told})", plan.endpoints.len()).into(),
+        }]);
+    }
+    if plan.group.len() > MOST_TEXT || plan.endpoints.iter().any(|endpoint| longest(endpoint) > MOST_TEXT) {
+        hits.hit(Limit::Endpoints);
+        let message = format!("the component planned a group or an endpoint's name of more than {MOST_TEXT} bytes");
+        return Err(vec![Problem { parameter: None, message: message.into() }]);
     }
     for endpoint in &plan.endpoints {
         if let Some(message) = refusal(endpoint, trigger, scaler) {
@@ -39,6 +50,14 @@ pub(crate) fn check(
         }
     }
     if problems.is_empty() { Ok(plan) } else { Err(problems) }
+}
+
+/// Bytes of the longest name in an endpoint.
+fn longest(endpoint: &Endpoint) -> usize {
+    let tls = endpoint.tls.iter();
+    let names = tls.flat_map(|tls| [&tls.server_name, &tls.ca, &tls.certificate, &tls.key, &tls.key_password]);
+    let names = names.chain([&endpoint.parameter]).flatten();
+    names.chain([&endpoint.host]).map(|name| name.len()).max().unwrap_or_default()
 }
 
 /// What is wrong with metrics that a component planned or discovered.
@@ -63,44 +82,19 @@ pub(crate) fn metrics_wrong(metrics: &[MetricSpec], limits: &Limits) -> Option<S
     })
 }
 
-/// Why an endpoint is not granted: its host has to stand in the value of the parameter that it names, as the host of a URL
-/// or of one of a list of addresses.
+/// Why an endpoint is not granted.
 fn refusal(endpoint: &Endpoint, trigger: &ResolvedTrigger, scaler: &Scaler) -> Option<String> {
-    let Some(parameter) = &endpoint.parameter else {
+    let host = crate::clean::line(&endpoint.host);
+    if let Some(why) = grant::refusal(endpoint, trigger, scaler) {
+        return Some(why);
+    }
+    if endpoint.tls.as_ref().is_some_and(|tls| !tls.verify) && !grant::unverified(trigger, scaler) {
         return Some(format!(
-            "the component wants to reach {}, which no parameter names; the operator has to grant it",
-            crate::clean::line(&endpoint.host)
+            "the component wants to take any certificate of {host}, which no parameter says: set one like unsafeSsl to \"true\""
         ));
-    };
-    let Some(value) = trigger.values.get(parameter) else {
-        return Some(format!("the component wants to reach the host of {parameter}, which is not set"));
-    };
-    let wanted = canonical(&endpoint.host);
-    let same = |text: &str| host_of(text.trim()).is_some_and(|host| host == wanted);
-    let declared = scaler.parameters.iter().find(|declared| declared.name == *parameter);
-    // A URL is one address, whatever stands in its query; a text may be a list.
-    let granted = match declared.map(|declared| declared.shape) {
-        Some(Shape::Url | Shape::Address) => same(value.text.expose()),
-        _ => value.text.expose().split([',', ' ', ';']).any(same),
-    };
-    (!granted).then(|| {
-        format!(
-            "the component wants to reach {}, which is not the host of {parameter}",
-            crate::clean::line(&endpoint.host)
-        )
-    })
+    }
+    trigger.bound.as_ref()?.refusal(&endpoint.host, endpoint.port)
 }
 
-/// The host of a URL, of `host:port`, or of a bare name or address.
-fn host_of(text: &str) -> Option<String> {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let bare = match host.strip_prefix('[') {
-        Some(v6) => v6.split_once(']')?.0,
-        // More than one colon without brackets: an IPv6 address.
-        None if host.matches(':').count() > 1 => host,
-        None => host.split(':').next()?,
-    };
-    (!bare.is_empty()).then(|| canonical(bare))
-}
+#[cfg(test)]
+mod tests;

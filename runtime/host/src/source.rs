@@ -15,11 +15,14 @@ use windlass_core::query::{Domain, Endpoint, Question};
 use windlass_core::{Digest, Fingerprint};
 
 /// What must be equal for two queries to use one connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PoolKey {
     pub(crate) component: Digest,
     pub(crate) domain: Domain,
+    /// By name: what a name resolves to is no right of another name's.
     pub(crate) endpoint: Endpoint,
+    /// What the names in `endpoint.tls` stand for.
+    pub(crate) material: Option<[u8; 32]>,
     /// A rotated secret never meets an old login.
     pub(crate) secrets: Fingerprint,
 }
@@ -30,6 +33,7 @@ impl PoolKey {
             component: question.component,
             domain: question.trigger.domain.clone(),
             endpoint: endpoint.clone(),
+            material: endpoint.tls.as_ref().map(|tls| crate::tls::material(tls, &question.trigger)),
             secrets: question.secrets,
         }
     }

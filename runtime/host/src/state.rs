@@ -1,16 +1,17 @@
 //! The state of one call: whose queries, what they may still use, and where their outcomes go.
 use crate::abi::{self, clock, log, network, random, report, types};
 use crate::budget::Budgets;
+use crate::clean::Secrets;
 use crate::egress::canonical;
 use crate::http::Http;
-use crate::limits::{Growth, Limits};
+use crate::limits::{Growth, Hits, Limit, Limits};
 use crate::meter::Meter;
+use crate::plan::UNPRIVILEGED;
 use crate::tcp::Tcp;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
-use windlass_core::Secret;
 use windlass_core::failure::{Failure, FailureKind};
 use windlass_core::message::Batch;
 use windlass_core::port::Report;
@@ -36,7 +37,7 @@ pub(crate) struct Poll {
     pub(crate) deadline: Instant,
     answered: Vec<bool>,
     /// What may stand in no message: the guest has seen the secrets of the whole batch, as far as they are revealed at all.
-    secrets: OnceLock<Vec<Secret>>,
+    secrets: OnceLock<Secrets>,
     /// Endpoints that sources named, per query.
     learned: Vec<Vec<Endpoint>>,
 }
@@ -45,32 +46,49 @@ pub(crate) struct Poll {
 pub(crate) struct State {
     pub(crate) shared: Arc<Shared>,
     pub(crate) growth: Growth,
+    pub(crate) hits: Arc<Hits>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) table: ResourceTable,
     pub(crate) poll: Option<Poll>,
     pub(crate) requests_left: u32,
     pub(crate) connections_left: u32,
     pub(crate) in_flight: Arc<tokio::sync::Semaphore>,
+    sent_left: usize,
+    received_left: usize,
+    log_lines_left: u32,
     log_left: usize,
 }
 
-/// Peers that one query may learn in one call.
-const MOST_LEARNED: usize = 64;
-/// Bytes of randomness in one call.
+/// Bytes of randomness in one answer.
 const MOST_RANDOM: u32 = 1024;
+
+impl Poll {
+    /// Whether an endpoint may be talked to. What is bound to hosts holds for the whole batch: the guest has seen the secrets of
+    /// all its queries, and could use any of their endpoints to tell them.
+    fn permits(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        crate::egress::host(&endpoint.host)?;
+        let mut questions = self.batch.queries.iter().map(|asked| &asked.question.trigger);
+        questions.try_for_each(|trigger| crate::credential::permitted(trigger, endpoint))
+    }
+}
 
 impl State {
     pub(crate) fn new(shared: Arc<Shared>, poll: Option<(Batch, Arc<dyn Report>, Instant)>) -> State {
         let limits = &shared.limits;
+        let hits = Arc::new(Hits::new(shared.metrics.clone()));
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.resources);
         State {
-            growth: Growth::new(limits),
+            growth: Growth::new(limits, hits.clone()),
+            hits,
             meter: Arc::default(),
             table,
             requests_left: limits.requests,
             connections_left: limits.connections,
             in_flight: Arc::new(tokio::sync::Semaphore::new(limits.in_flight)),
+            sent_left: limits.sent_bytes,
+            received_left: limits.received_bytes,
+            log_lines_left: limits.log_lines,
             log_left: limits.log_bytes,
             poll: poll.map(|(batch, report, deadline)| Poll {
                 answered: vec![false; batch.queries.len()],
@@ -111,9 +129,31 @@ impl State {
             .get(endpoint)
             .or_else(|| learned.and_then(|learned| endpoint.checked_sub(planned.len()).and_then(|i| learned.get(i))));
         match found {
-            Some(found) => Ok(Ok((asked.question.clone(), found.clone()))),
+            Some(found) => {
+                let permitted = poll.permits(found);
+                Ok(permitted.map(|()| (asked.question.clone(), found.clone())))
+            }
             None => denied("the component named an endpoint that was not granted"),
         }
+    }
+
+    /// What a host call is told that hits a limit.
+    pub(crate) fn refuse(&self, kind: FailureKind, what: &str, limit: Limit) -> Failure {
+        self.hits.hit(limit);
+        Failure::new(kind, format!("{what} ({})", limit.told(&self.shared.limits)))
+    }
+
+    /// Counts what goes out. The error ends the call.
+    pub(crate) fn send(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.sent_left = self.sent_left.checked_sub(bytes).ok_or_else(|| self.hits.passed(Limit::SentBytes))?;
+        Ok(())
+    }
+
+    /// Counts what comes in. The error ends the call.
+    pub(crate) fn receive(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.received_left =
+            self.received_left.checked_sub(bytes).ok_or_else(|| self.hits.passed(Limit::ReceivedBytes))?;
+        Ok(())
     }
 
     /// How much time a host call has.
@@ -122,7 +162,7 @@ impl State {
     }
 }
 
-fn secrets(batch: &Batch) -> Vec<Secret> {
+fn secrets(batch: &Batch) -> Secrets {
     crate::clean::secrets(batch.queries.iter().map(|asked| &asked.question.trigger))
 }
 
@@ -130,7 +170,7 @@ impl types::Host for State {}
 
 impl report::Host for State {
     async fn put(&mut self, query: u32, outcome: types::Outcome) -> wasmtime::Result<()> {
-        let shared = self.shared.clone();
+        let (shared, hits) = (self.shared.clone(), self.hits.clone());
         let poll = self.polling_mut()?;
         // The first outcome counts; one for a query that was not asked is nobody's.
         let (Some(asked), Some(answered)) =
@@ -140,7 +180,7 @@ impl report::Host for State {
         };
         if !std::mem::replace(answered, true) {
             let secrets = poll.secrets.get_or_init(|| secrets(&poll.batch));
-            let outcome = abi::outcome(outcome, asked, secrets, (shared.clock)(), &shared.limits);
+            let outcome = abi::outcome(outcome, asked, secrets, (shared.clock)(), &shared.limits, &hits);
             poll.report.outcome(poll.batch.id, asked.id, outcome);
         }
         Ok(())
@@ -163,15 +203,23 @@ impl network::Host for State {
         if !may_learn(&endpoint.host, &host) {
             return refusal(format!("{} is no peer of {}", crate::clean::line(&host), endpoint.host));
         }
+        if port != endpoint.port && port < UNPRIVILEGED {
+            return refusal(format!("port {port} of {} is a system service's, no peer's", crate::clean::line(&host)));
+        }
+        let peer = Endpoint { host: host.into(), port, ..endpoint };
+        let (most, hits, told) = (self.shared.limits.peers, self.hits.clone(), Limit::Peers.told(&self.shared.limits));
         let poll = self.polling_mut()?;
+        if let Err(failure) = poll.permits(&peer) {
+            return Ok(Err(abi::told(&failure)));
+        }
         let planned = poll.batch.queries.get(query as usize).map_or(0, |asked| asked.question.plan.endpoints.len());
         let Some(learned) = poll.learned.get_mut(query as usize) else {
             return refusal("the component named a query that is not in its batch".to_owned());
         };
-        let peer = Endpoint { host: host.into(), port, ..endpoint };
         let place = learned.iter().position(|known| *known == peer).unwrap_or(learned.len());
-        if place == MOST_LEARNED {
-            return refusal(format!("more than {MOST_LEARNED} peers"));
+        if place >= most && place == learned.len() {
+            hits.hit(Limit::Peers);
+            return refusal(format!("the query has too many peers ({told})"));
         }
         if place == learned.len() {
             learned.push(peer);
@@ -233,12 +281,31 @@ impl random::Host for State {
 
 impl log::Host for State {
     async fn write(&mut self, level: log::Level, query: Option<u32>, message: String) -> wasmtime::Result<()> {
-        let Some(left) = self.log_left.checked_sub(message.len().max(64)) else { return Ok(()) };
-        self.log_left = left;
+        let poll = self.polling()?;
+        let (component, namespace) = (poll.batch.component, &poll.batch.domain);
+        let left = match (self.log_lines_left.checked_sub(1), self.log_left.checked_sub(message.len().max(64))) {
+            (Some(lines), Some(bytes)) => Ok((lines, bytes)),
+            (None, _) => Err(Limit::LogLines),
+            (_, None) => Err(Limit::LogBytes),
+        };
+        let (lines, bytes) = match left {
+            Ok(left) => left,
+            Err(limit) => {
+                if self.hits.hit(limit) {
+                    let told = limit.told(&self.shared.limits);
+                    tracing::warn!(%component, %namespace, "further log lines of this call are left out ({told})");
+                }
+                return Ok(());
+            }
+        };
+        if message.len() > crate::clean::MOST {
+            self.hits.hit(Limit::MessageBytes);
+        }
+        (self.log_lines_left, self.log_left) = (lines, bytes);
         let poll = self.polling()?;
         let asked = query.and_then(|query| poll.batch.queries.get(query as usize));
         let secrets = poll.secrets.get_or_init(|| secrets(&poll.batch));
-        let message = crate::clean::message(&message, secrets);
+        let message = crate::clean::message(crate::clean::beginning(&message), secrets);
         let (component, namespace) = (poll.batch.component, &poll.batch.domain);
         let kind = asked.map_or("", |asked| &*asked.question.trigger.kind);
         match level {

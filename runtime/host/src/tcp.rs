@@ -14,6 +14,7 @@ pub use connection::Connection;
 pub(crate) use pool::Tcp;
 
 use crate::abi::{self, tcp as wit, types};
+use crate::limits::Limit;
 use crate::state::State;
 use connection::Buffer;
 use link::Command;
@@ -22,9 +23,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use wasmtime::component::Resource;
 use windlass_core::failure::{Failure, FailureKind};
-
-/// Bytes of one write.
-const MOST_WRITE: usize = 1 << 20;
 
 impl wit::Host for State {
     async fn wait(&mut self, on: Vec<Resource<Connection>>, timeout_ms: u32) -> wasmtime::Result<Vec<u32>> {
@@ -55,10 +53,8 @@ impl wit::HostConnection for State {
         query: u32,
         endpoint: u32,
     ) -> wasmtime::Result<Result<(Resource<Connection>, bool), types::Failure>> {
-        self.connections_left = self
-            .connections_left
-            .checked_sub(1)
-            .ok_or_else(|| wasmtime::Error::msg("the component opened more connections than a call may"))?;
+        self.connections_left =
+            self.connections_left.checked_sub(1).ok_or_else(|| self.hits.passed(Limit::Connections))?;
         let (question, endpoint) = match self.granted(query, endpoint)? {
             Ok(granted) => granted,
             Err(failure) => return Ok(Err(abi::told(&failure))),
@@ -94,11 +90,12 @@ impl wit::HostConnection for State {
         this: Resource<Connection>,
         data: Vec<u8>,
     ) -> wasmtime::Result<Result<(), types::Failure>> {
-        let connection = self.table.get(&this)?;
         let failed = |failure: Failure| Ok(Err(abi::told(&failure)));
-        if data.len() > MOST_WRITE {
-            return failed(Failure::new(FailureKind::Invalid, "a write is larger than scalers may send"));
+        if data.len() > self.shared.limits.request_bytes {
+            return failed(self.refuse(FailureKind::Invalid, "the write is too large", Limit::RequestBytes));
         }
+        self.send(data.len())?;
+        let connection = self.table.get(&this)?;
         let send = connection.commands.send(Command::Write(data.into()));
         match tokio::time::timeout_at(connection.deadline.into(), send).await {
             Ok(Ok(())) => Ok(Ok(())),
@@ -119,8 +116,13 @@ impl wit::HostConnection for State {
     ) -> wasmtime::Result<Result<Vec<u8>, types::Failure>> {
         let connection = self.table.get(&this)?;
         let until = connection.deadline.min(Instant::now() + Duration::from_millis(timeout_ms.into()));
-        let read = connection.read(max.max(1) as usize, until).await;
-        Ok(read.map(|piece| piece.to_vec()).map_err(|failure| abi::told(&failure)))
+        match connection.read(max.max(1) as usize, until).await {
+            Ok(piece) => {
+                self.receive(piece.len())?;
+                Ok(Ok(piece.to_vec()))
+            }
+            Err(failure) => Ok(Err(abi::told(&failure))),
+        }
     }
 
     async fn keep(&mut self, this: Resource<Connection>) -> wasmtime::Result<()> {

@@ -4,6 +4,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
 use windlass_core::failure::{Failure, FailureKind};
@@ -96,6 +97,19 @@ impl Roots {
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Arc::new(config))
     }
+}
+
+/// A hash over the material itself: two queries may name it by one name and mean different things.
+pub(crate) fn material(tls: &Tls, trigger: &ResolvedTrigger) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for name in [&tls.ca, &tls.certificate, &tls.key, &tls.key_password] {
+        let value = name.as_ref().and_then(|name| trigger.values.get(name));
+        let text = value.map_or("", |value| value.text.expose());
+        hash.update([u8::from(value.is_some())]);
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    hash.finalize().into()
 }
 
 /// The name that the peer's certificate must carry.

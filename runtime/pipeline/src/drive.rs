@@ -2,9 +2,10 @@
 //! of their own, and their outcomes come back as messages.
 use crate::clock::Clock;
 use crate::metrics::{Metrics, OutcomeLabel};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use windlass_core::failure::Failure;
 use windlass_core::message::{Batch, BatchId, Msg, Out, QueryId};
 use windlass_core::port::{Poller, Report, Writer};
 use windlass_core::sample::Outcome;
@@ -34,14 +35,29 @@ pub struct Drive {
 
 /// Asks the driving task what it sees of a workload.
 #[derive(Clone, Debug)]
-pub struct Watcher(mpsc::Sender<(WorkloadKey, oneshot::Sender<Option<View>>)>);
+pub struct Watcher(mpsc::Sender<Question>);
+
+/// What the driving task is asked.
+#[derive(Debug)]
+enum Question {
+    View(WorkloadKey, oneshot::Sender<Option<View>>),
+    Flush(oneshot::Sender<()>),
+}
 
 impl Watcher {
     /// What the core knows of a workload now; `None`: it knows no such workload, or has stopped.
     pub async fn view(&self, key: WorkloadKey) -> Option<View> {
         let (tell, told) = oneshot::channel();
-        self.0.send((key, tell)).await.ok()?;
+        self.0.send(Question::View(key, tell)).await.ok()?;
         told.await.ok()?
+    }
+
+    /// Has what would be lost at the end of the process written, and waits until all of it is with the writer.
+    pub async fn flush(&self) {
+        let (tell, told) = oneshot::channel();
+        if self.0.send(Question::Flush(tell)).await.is_ok() {
+            let _ = told.await;
+        }
     }
 }
 
@@ -54,7 +70,7 @@ impl Watcher {
         let nobody = WorkloadKey::scaled_object("", "");
         loop {
             let (answer, answered) = oneshot::channel();
-            if self.0.send((nobody.clone(), answer)).await.is_err() || answered.await.is_err() {
+            if self.0.send(Question::View(nobody.clone(), answer)).await.is_err() || answered.await.is_err() {
                 return;
             }
             tell.send_replace(Some(clock.now()));
@@ -67,7 +83,7 @@ impl Watcher {
 pub struct Driver {
     drive: Drive,
     inbox: Inbox,
-    questions: mpsc::Receiver<(WorkloadKey, oneshot::Sender<Option<View>>)>,
+    questions: mpsc::Receiver<Question>,
 }
 
 /// The core's end of its inbox.
@@ -102,9 +118,18 @@ impl Driver {
             let wait = self.drive.core.next_wake().map_or(IDLE, |at| at.since(now.mono)).min(IDLE);
             tokio::select! {
                 biased;
-                Some((key, tell)) = self.questions.recv() => {
-                    let _ = tell.send(self.drive.core.view(&key));
-                }
+                Some(question) = self.questions.recv() => match question {
+                    Question::View(key, tell) => drop(tell.send(self.drive.core.view(&key))),
+                    Question::Flush(tell) => {
+                        // What came before is part of what is told.
+                        while messages.len() < ROUND && let Ok(message) = self.inbox.messages.try_recv() {
+                            messages.push(message);
+                        }
+                        messages.push(Msg::Flush);
+                        self.round(&mut messages, &mut out);
+                        let _ = tell.send(());
+                    }
+                },
                 count = self.inbox.messages.recv_many(&mut messages, ROUND) => {
                     if count == 0 {
                         return;
@@ -138,6 +163,7 @@ impl Driver {
         for batch in out.batches.drain(..) {
             self.poll(batch);
         }
+        self.drive.metrics.quarantines.show(self.drive.core.quarantines());
         self.drive.metrics.round_seconds.observe(started.elapsed().as_secs_f64());
     }
 
@@ -169,11 +195,19 @@ impl Driver {
 }
 
 /// Collects outcomes without blocking the guest: a batch has at most 64 queries, and only the first outcome of each counts.
-struct Collector(mpsc::UnboundedSender<(QueryId, Outcome)>);
+struct Collector {
+    outcomes: mpsc::UnboundedSender<(QueryId, Outcome)>,
+    /// Why the batch did not end well.
+    why: Arc<OnceLock<Failure>>,
+}
 
 impl Report for Collector {
     fn outcome(&self, _batch: BatchId, query: QueryId, outcome: Outcome) {
-        let _ = self.0.send((query, outcome));
+        let _ = self.outcomes.send((query, outcome));
+    }
+
+    fn broke(&self, _batch: BatchId, why: Failure) {
+        let _ = self.why.set(why);
     }
 }
 
@@ -181,8 +215,10 @@ impl Report for Collector {
 async fn run_batch(poller: Arc<dyn Poller>, batch: Batch, inbox: mpsc::Sender<Msg>) {
     let id = batch.id;
     let limit = batch.budget + GRACE;
-    let (collector, mut outcomes) = mpsc::unbounded_channel();
-    let poll = tokio::time::timeout(limit, poller.poll(batch, Arc::new(Collector(collector))));
+    let (tell, mut outcomes) = mpsc::unbounded_channel();
+    let why = Arc::new(OnceLock::new());
+    let collector = Arc::new(Collector { outcomes: tell, why: why.clone() });
+    let poll = tokio::time::timeout(limit, poller.poll(batch, collector));
     tokio::pin!(poll);
     let mut ready = Vec::new();
     let mut polling = true;
@@ -210,6 +246,9 @@ async fn run_batch(poller: Arc<dyn Poller>, batch: Batch, inbox: mpsc::Sender<Ms
     }
     if !ready.is_empty() {
         let _ = inbox.send(Msg::Outcomes(id, ready)).await;
+    }
+    if let Some(why) = why.get() {
+        let _ = inbox.send(Msg::BatchBroke(id, why.clone())).await;
     }
     let _ = inbox.send(Msg::BatchEnded(id)).await;
 }

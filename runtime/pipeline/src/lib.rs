@@ -10,6 +10,7 @@ mod clock;
 mod drive;
 mod metrics;
 mod prepare;
+mod quarantine;
 
 pub use clock::Clock;
 pub use drive::{Drive, Driver, Inbox, Watcher, inbox};

@@ -1,4 +1,5 @@
 //! What the stages tell of themselves.
+use crate::quarantine::Quarantines;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -30,6 +31,8 @@ pub struct Metrics {
     pub round_seconds: Histogram,
     /// Objects that were prepared (resolved and configured).
     pub prepared: Counter,
+    /// Quarantines.
+    pub quarantines: Quarantines,
 }
 
 impl Metrics {
@@ -43,6 +46,7 @@ impl Metrics {
             messages: Counter::default(),
             round_seconds: Histogram::new(exponential_buckets(0.000_01, 4.0, 10)),
             prepared: Counter::default(),
+            quarantines: Quarantines::new(registry),
         };
         registry.register("windlass_query_outcomes", "Queries by outcome", metrics.outcomes.clone());
         registry.register("windlass_query_answers", "Queries answered, one way or another", metrics.answers.clone());

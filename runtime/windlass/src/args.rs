@@ -1,11 +1,18 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
+mod limits;
+mod registry;
 mod scaler;
 
+pub(crate) use limits::{Compilation, Guests};
+pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent};
 pub(crate) use scaler::{Build, Inspect, New, Poll, Scaler, Test, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use windlass_core::algorithm::Flags;
+use windlass_core::settings::Settings;
 
 /// Scales Kubernetes workloads on events; every event source is a sandboxed WebAssembly component.
 #[derive(Debug, Parser)]
@@ -29,7 +36,10 @@ pub(crate) enum Command {
     Scaler(Scaler),
     /// Compile one component from standard input to standard output, under limits (used by the operator itself)
     #[command(hide = true)]
-    CompileComponent,
+    CompileComponent {
+        /// The limits, as the operator tells them to its child
+        limits: Vec<String>,
+    },
 }
 
 /// How to log.
@@ -61,6 +71,17 @@ pub(crate) enum Output {
     Json,
 }
 
+/// Which authentications have to be bound to hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RequireBound {
+    /// None
+    None,
+    /// ClusterTriggerAuthentications
+    Cluster,
+    /// All
+    All,
+}
+
 /// Where components come from, and what they may do.
 #[derive(Debug, Args)]
 pub(crate) struct Components {
@@ -73,12 +94,19 @@ pub(crate) struct Components {
     /// Folders with PEM files of further certificate authorities for event sources (repeatable)
     #[arg(long = "ca-dir")]
     pub(crate) ca_dirs: Vec<PathBuf>,
-    /// Address ranges that no scaler may reach beside the built-in ones, as 10.96.0.1/32 (repeatable)
-    #[arg(long = "deny-egress")]
+    /// Address ranges that no scaler may reach beside the built-in ones, as 10.96.0.0/16 or 10.96.0.1:443 (repeatable)
+    #[arg(long = "deny-egress", value_name = "CIDR[:PORT]")]
     pub(crate) deny_egress: Vec<String>,
+    /// Address ranges that scalers may reach whatever closes them: built-in ranges, the API server, --deny-egress (repeatable)
+    #[arg(long = "allow-egress", value_name = "CIDR[:PORT]")]
+    pub(crate) allow_egress: Vec<String>,
     /// Compile components inside this process instead of in a limited child
     #[arg(long)]
     pub(crate) compile_in_process: bool,
+    #[command(flatten)]
+    pub(crate) guests: Guests,
+    #[command(flatten)]
+    pub(crate) compilation: Compilation,
     #[command(flatten)]
     pub(crate) sources: Sources,
 }
@@ -115,13 +143,40 @@ pub(crate) struct Sources {
     /// What differs for one event source, as queue.example:8080,rate=5,burst=10,in-flight=2 with any of the three; without a
     /// port for all of the host (repeatable)
     #[arg(long = "source-budget", value_name = "HOST[:PORT],…")]
-    pub(crate) source_budgets: Vec<String>,
+    pub(crate) source_budget: Vec<String>,
+    /// YAML file with budgets (defaults, overrides) that go before these flags; taken again when it changes
+    #[arg(long, env = "WINDLASS_SOURCE_BUDGETS", value_name = "FILE")]
+    pub(crate) source_budgets: Option<PathBuf>,
 }
 
 /// Requests per second.
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.001..=1e6).contains(&rate) { Ok(rate) } else { Err("from 0.001 to 1000000".to_owned()) }
+}
+
+/// Tolerance of a ratio.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let tolerance: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..1.0).contains(&tolerance) { Ok(tolerance) } else { Err("from 0 to less than 1".to_owned()) }
+}
+
+/// Who scales from 1 to N.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// A HorizontalPodAutoscaler for each object
+    Hpa,
+    /// We ourselves
+    Direct,
+}
+
+impl From<Engine> for windlass_core::workload::Engine {
+    fn from(engine: Engine) -> windlass_core::workload::Engine {
+        match engine {
+            Engine::Hpa => windlass_core::workload::Engine::Hpa,
+            Engine::Direct => windlass_core::workload::Engine::Direct,
+        }
+    }
 }
 
 /// `windlass operator`.
@@ -165,9 +220,35 @@ pub(crate) struct Operator {
     /// Act only while holding the Lease that KEDA's operator elects by
     #[arg(long)]
     pub(crate) leader_elect: bool,
-    /// How often the HPA controller reads metrics: active triggers are asked at least this often, in seconds
+    /// How often the HPA controller reads metrics: active triggers are asked, and pods' use is read for the direct engine, at
+    /// least this often, in seconds
     #[arg(long, default_value_t = 15)]
     pub(crate) read_interval_s: u64,
+    /// Which authentications have to be bound to hosts (annotation windlass.dev/hosts); triggers with others are refused
+    #[arg(long, value_enum, default_value_t = RequireBound::None)]
+    pub(crate) require_bound_credentials: RequireBound,
+    /// Our pod's address, which no scaler may reach
+    #[arg(long, hide = true, env = "POD_IP")]
+    pub(crate) pod_ip: Option<IpAddr>,
+    /// Our pod's addresses
+    #[arg(long, hide = true, env = "POD_IPS", value_delimiter = ',')]
+    pub(crate) pod_ips: Vec<IpAddr>,
+    /// Address of the API server within a cluster
+    #[arg(long, hide = true, env = "KUBERNETES_SERVICE_HOST")]
+    pub(crate) kubernetes_service_host: Option<String>,
+    /// Port of the API server within a cluster
+    #[arg(long, hide = true, env = "KUBERNETES_SERVICE_PORT", default_value_t = 443)]
+    pub(crate) kubernetes_service_port: u16,
+    /// Who scales from 1 to N where an object's annotation windlass.dev/engine does not say: an HPA, or we ourselves by the
+    /// HPA's algorithm
+    #[arg(long, value_enum, default_value_t = Engine::Hpa)]
+    pub(crate) engine: Engine,
+    /// Direct engine: how far a metric may be off its target without an effect, as a ratio
+    #[arg(long, value_name = "RATIO", default_value_t = 0.1, value_parser = tolerance)]
+    pub(crate) direct_tolerance: f64,
+    /// Direct engine: stabilisation window of scaling down where the behaviour has none, in seconds
+    #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(..=3_600))]
+    pub(crate) direct_downscale_stabilization_s: u64,
     /// Let scalers reach loopback addresses (tests)
     #[arg(long, hide = true)]
     pub(crate) allow_loopback: bool,
@@ -192,6 +273,11 @@ pub(crate) struct Local {
     /// Form of what is printed: a live table, or one JSON object per change
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+/// Where Docker keeps its configuration, unless a flag says otherwise.
+pub(crate) fn docker_folder() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"))
 }
 
 /// A folder for what need not outlive this machine's next start.
@@ -223,8 +309,15 @@ impl Operator {
         format!("{}_{}", if pod.is_empty() { "windlass-operator" } else { &pod }, std::process::id())
     }
 
-    /// [`Operator::read_interval_s`] as a duration.
-    pub(crate) fn read_interval(&self) -> Duration {
-        Duration::from_secs(self.read_interval_s.max(1))
+    /// What the rules are tuned by.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            read_interval: Duration::from_secs(self.read_interval_s.max(1)),
+            direct: Flags {
+                tolerance: self.direct_tolerance,
+                scale_down_window: Duration::from_secs(self.direct_downscale_stabilization_s),
+            },
+            ..Settings::default()
+        }
     }
 }

@@ -1,23 +1,27 @@
 //! The host of components, from flags.
-use crate::args::{Components, Sources};
+use crate::args::Components;
+use crate::budgets::Budgets;
 use anyhow::{Context, bail};
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
-use std::time::Duration;
 use windlass_core::resolve::ProcessKey;
-use windlass_host::{Budget, Egress, Host, HostOptions, Limits};
+use windlass_host::{Denial, Egress, Host, HostOptions};
 use windlass_pipeline::Clock;
 
-/// Guest instances at the same time.
-const INSTANCES: u32 = 128;
-
 /// Whom scalers may reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Never loopback: in a cluster that is our own pod.
-    Cluster,
-    /// Loopback too: local mode, tests, trying a scaler.
-    Local,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach {
+    /// Loopback too: local mode, tests, trying a scaler. In a cluster that is our own pod.
+    pub(crate) loopback: bool,
+    /// Nobody of these.
+    pub(crate) closed: Vec<Denial>,
+}
+
+impl Reach {
+    /// Sources of this machine too.
+    pub(crate) fn local() -> Reach {
+        Reach { loopback: true, closed: Vec::new() }
+    }
 }
 
 /// The key of this process's fingerprints: random, never stored.
@@ -45,72 +49,35 @@ pub(crate) async fn load(host: &Arc<Host>, components: &Components) -> anyhow::R
     Ok(())
 }
 
-/// What each event source may be asked.
-fn budget(sources: &Sources) -> anyhow::Result<Budget> {
-    let overrides = sources.source_budgets.iter().map(|text| text.parse().context("--source-budget"));
-    Ok(Budget {
-        rate: sources.source_rate,
-        burst: sources.source_burst,
-        in_flight: sources.source_in_flight as usize,
-        queue: sources.source_queue as usize,
-        queue_per_namespace: sources.source_namespace_queue as usize,
-        connections: sources.source_connections as usize,
-        breaker_failures: sources.source_breaker_failures,
-        share_window: Duration::from_millis(sources.source_share_ms),
-        overrides: overrides.collect::<Result<_, _>>()?,
-        ..Budget::default()
-    })
-}
-
-/// A host without components.
+/// A host without components. Must be called within a tokio runtime.
 pub(crate) fn host(
     components: &Components,
     reach: Reach,
     clock: Clock,
     registry: &mut Registry,
-) -> anyhow::Result<Host> {
-    let denied =
-        components.deny_egress.iter().map(|range| range.parse().context("--deny-egress")).collect::<Result<_, _>>()?;
-    let host = Host::new(HostOptions {
-        limits: Limits::default(),
-        egress: Egress { allow_loopback: reach == Reach::Local, denied, ..Egress::default() },
-        budget: budget(&components.sources)?,
+) -> anyhow::Result<Arc<Host>> {
+    let (budgets, budget) = Budgets::new(&components.sources, registry)?;
+    let host = Arc::new(Host::new(HostOptions {
+        limits: crate::limits::limits(&components.guests, &components.compilation),
+        egress: egress(components, reach)?,
+        budget,
         ca_dirs: components.ca_dirs.clone(),
         cache: components.cache.clone(),
         compiler: if components.compile_in_process { None } else { components.program() },
         clock: Arc::new(move || clock.now()),
         metrics: windlass_host::Metrics::new(registry),
-        instances: INSTANCES,
-    })?;
+        instances: components.guests.guest_instances,
+    })?);
+    budgets.follow(&host);
     Ok(host)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Flags {
-        #[command(flatten)]
-        sources: Sources,
+fn egress(components: &Components, reach: Reach) -> anyhow::Result<Egress> {
+    let mut denied = reach.closed;
+    for range in &components.deny_egress {
+        denied.push(range.parse().context("--deny-egress")?);
     }
-
-    #[test]
-    fn the_flags_say_what_the_host_says() {
-        let flags = Flags::parse_from(["windlass"]);
-        assert_eq!(budget(&flags.sources).unwrap(), Budget::default());
-        let one = "queue.example,rate=2";
-        let flags =
-            ["windlass", "--source-rate", "0.5", "--source-burst=7", "--source-share-ms=0", "--source-budget", one];
-        let overrides = vec![one.parse().unwrap()];
-        let set = Budget { rate: 0.5, burst: 7, share_window: Duration::ZERO, overrides, ..Budget::default() };
-        assert_eq!(budget(&Flags::parse_from(flags).sources).unwrap(), set);
-        assert!(budget(&Flags::parse_from(["windlass", "--source-budget", "queue.example"]).sources).is_err());
-        for wrong in
-            ["--source-rate=0", "--source-rate=nan", "--source-rate=-1", "--source-burst=0", "--source-queue=0"]
-        {
-            assert!(Flags::try_parse_from(["windlass", wrong]).is_err(), "{wrong}");
-        }
-    }
+    let allowed = components.allow_egress.iter().map(|range| range.parse().context("--allow-egress"));
+    let allowed = allowed.collect::<Result<_, _>>()?;
+    Ok(Egress { allow_loopback: reach.loopback, allowed, denied, ..Egress::default() })
 }

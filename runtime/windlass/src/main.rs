@@ -1,6 +1,8 @@
 //! The `windlass` binary: it wires the stages and does nothing else.
 mod args;
+mod budgets;
 mod components;
+mod limits;
 mod local;
 mod operator;
 mod scaler;
@@ -24,7 +26,9 @@ fn main() -> ExitCode {
         Command::Operator(operator) => operator::run(*operator),
         Command::Local(local) => local::run(local),
         Command::Scaler(scaler) => scaler::run(scaler),
-        Command::CompileComponent => windlass_host::compile_child().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::CompileComponent { limits } => {
+            windlass_host::compile_child(limits).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -6,6 +6,7 @@ mod inspect;
 mod new;
 mod poll;
 mod problem;
+mod registry;
 mod test;
 mod trigger;
 
@@ -25,6 +26,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Inspect(options) => inspect::run(options).await,
             Command::Configure(options) => configure::run(options).await,
             Command::Poll(options) => poll::run(options).await,
+            Command::Push(options) => registry::ended(registry::push(options).await),
+            Command::Pull(options) => registry::ended(registry::pull(options).await),
+            Command::Sign(options) => registry::ended(registry::sign(options).await),
+            Command::Verify(options) => registry::ended(registry::verify(options).await),
+            Command::Keygen(options) => registry::ended(registry::keygen(options)),
         }
     });
     Ok(done.unwrap_or_else(|stop| ended(&stop, output)).into())

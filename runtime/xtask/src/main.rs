@@ -7,6 +7,7 @@ mod cluster;
 mod codegen;
 mod demo;
 mod frozen;
+mod fuzz;
 mod languages;
 mod scalers;
 mod source;
@@ -40,6 +41,8 @@ enum Task {
     Chart(chart::Args),
     /// Check the rules of the repository: dependency arrows, where things may be named
     Tidy(tidy::Args),
+    /// Run the fuzz targets for longer than the tests do
+    Fuzz(fuzz::Args),
     /// Benchmarks; one JSON line per figure with --output json
     Bench(bench::Args),
 }
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Task::Codegen(args) => codegen::run(args),
         Task::Chart(args) => chart::run(args),
         Task::Tidy(args) => tidy::run(args),
+        Task::Fuzz(args) => fuzz::run(args),
         Task::Bench(args) => bench::run(args),
     }
 }

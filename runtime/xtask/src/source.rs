@@ -1,10 +1,14 @@
-//! The event sources that end-to-end tests start: installed from the distribution's packages where they are missing.
+//! The event sources and the registry that end-to-end tests start: installed from the distribution's packages where they are missing.
 use crate::tool;
 use anyhow::Result;
 
 /// A program that tests start, and the package that has it.
-const PROGRAMS: &[(&str, &str)] =
-    &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("prometheus", "prometheus")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("prometheus", "prometheus"),
+    ("docker-registry", "docker-registry"),
+];
 
 /// Installs what is missing, or says exactly what to install.
 pub fn install() -> Result<()> {
@@ -13,5 +17,5 @@ pub fn install() -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
-    tool::apt(&packages, "event sources for the end-to-end tests")
+    tool::apt(&packages, "event sources and a registry for the end-to-end tests")
 }

@@ -4,6 +4,8 @@
 //! window is open when, of the two, `end` fires next: so it may span midnight, a weekend or a year's end. The rules are
 //! those of KEDA's cron scaler.
 mod field;
+#[cfg(test)]
+mod fuzz;
 mod name;
 mod schedule;
 mod window;

@@ -2,6 +2,8 @@
 //!
 //! One `GET` per poll; the number stands at a location whose syntax is that of the answer's format. Parameters, names and
 //! locations are those of KEDA's metrics-api scaler.
+#[cfg(test)]
+mod fuzz;
 mod gjson;
 mod location;
 mod node;

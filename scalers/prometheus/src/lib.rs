@@ -5,6 +5,8 @@
 //! the host could not share one answer among the triggers that ask the same.
 mod answer;
 mod cloud;
+#[cfg(test)]
+mod fuzz;
 mod headers;
 
 use cloud::Cloud;

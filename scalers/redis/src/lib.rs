@@ -4,6 +4,8 @@
 //! hashes work too. Parameters, defaults and the metric's name are those of KEDA's `redis`, `redis-cluster` and
 //! `redis-sentinel`.
 mod address;
+#[cfg(test)]
+mod fuzz;
 mod login;
 mod parameters;
 mod refusal;

@@ -20,7 +20,7 @@ fn objects(name: &str, pairs: &[(&str, &str)]) -> BTreeMap<Text, Values> {
 
 #[test]
 fn a_later_source_overwrites_an_earlier_one() {
-    let references = references("a", &spec(json!({
+    let references = references("a", None, &spec(json!({
         "podIdentity": { "provider": "none" },
         "env": [{ "parameter": "p", "name": "P" }, { "parameter": "e", "name": "E", "containerName": "side" }],
         "configMapTargetRef": [{ "parameter": "p", "name": "m", "key": "k" }, { "parameter": "c", "name": "m", "key": "k" }],
@@ -45,6 +45,7 @@ fn a_later_source_overwrites_an_earlier_one() {
 fn what_is_missing_is_named_without_a_value() {
     let references = references(
         "login",
+        None,
         &spec(json!({
             "secretTargetRef": [{ "parameter": "password", "name": "s", "key": "pass" }]
         })),
@@ -114,7 +115,7 @@ fn sources_that_are_not_implemented_are_refused_by_their_field() {
         let spec = spec(value.clone());
         assert_eq!(serde_json::to_value(&spec).unwrap(), value, "every field is kept");
         assert!(!format!("{spec:?}").contains("hunter2"));
-        let fault = references("login", &spec).unwrap_err();
+        let fault = references("login", None, &spec).unwrap_err();
         assert_eq!(fault.reason, Reason::UnsupportedField);
         assert!(
             fault.message.starts_with(&format!("authentication 'login': spec.{field}: not supported yet")),
@@ -130,7 +131,7 @@ fn the_cluster_kind_has_the_same_spec() {
         "spec": { "secretTargetRef": [{ "parameter": "p", "name": "s", "key": "k" }] }
     }))
     .unwrap();
-    assert_eq!(references("c", &cluster.spec.0).unwrap().secrets.len(), 1);
+    assert_eq!(references("c", None, &cluster.spec.0).unwrap().secrets.len(), 1);
 }
 
 #[test]
@@ -142,4 +143,24 @@ fn objects_become_texts() {
     assert_eq!(values.len(), 1, "what is no text is no value");
     let map = serde_json::from_value(json!({ "metadata": {}, "data": { "a": "b" } })).unwrap();
     assert_eq!(config_map_values(&map)["a"].expose(), "b");
+}
+
+#[test]
+fn an_annotation_binds_to_hosts_or_is_refused() {
+    let with = |list: &str| {
+        let annotations = BTreeMap::from([("windlass.dev/hosts".to_owned(), list.to_owned())]);
+        references("login", Some(&annotations), &TriggerAuthenticationSpec::default())
+    };
+    let bound = with("db.example, *.queue.example:443").unwrap().bound.unwrap();
+    assert!(bound.permits("db.example", 5432) && bound.permits("a.queue.example", 443));
+    assert!(!bound.permits("evil.example", 443));
+    assert_eq!(references("login", Some(&BTreeMap::new()), &TriggerAuthenticationSpec::default()).unwrap().bound, None);
+    for list in ["", "https://db.example", "*"] {
+        let fault = with(list).unwrap_err();
+        assert_eq!(fault.reason, Reason::InvalidTrigger);
+        assert!(
+            fault.message.starts_with("authentication 'login': metadata.annotations['windlass.dev/hosts']: "),
+            "{fault}"
+        );
+    }
 }

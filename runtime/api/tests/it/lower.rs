@@ -1,8 +1,8 @@
 //! Lowering: one snapshot of everything, and a table of the rules.
 use crate::object::{object, triggers};
 use serde_json::{Value, json};
-use windlass_api::{ScaledObject, lower};
-use windlass_core::workload::{Ask, Hold, ResourceTarget, ResourceTrigger};
+use windlass_api::{ScaledObject, lower, lower_for};
+use windlass_core::workload::{Ask, Engine, Hold, ResourceTarget, ResourceTrigger};
 use windlass_core::{Fault, Reason};
 
 #[test]
@@ -18,7 +18,7 @@ fn everything_set() {
             "annotations": {
                 "note": "copied",
                 "kubectl.kubernetes.io/last-applied-configuration": "{}",
-                "windlass.dev/engine": "direct",
+                "windlass.dev/engine": "hpa",
                 "scaledobject.keda.sh/hpa-excluded-labels": "internal,other",
                 "scaledobject.keda.sh/transfer-hpa-ownership": "true",
                 "autoscaling.keda.sh/paused-replicas": "4",
@@ -178,6 +178,24 @@ fn annotations() {
     }
     assert!(with("windlass.dev/engine", "hpa").is_ok());
     assert!(with("windlass.dev/engine", "magic").unwrap_err().message.ends_with("use hpa or direct"));
+}
+
+#[test]
+fn engines() {
+    let plain = object(json!({}));
+    assert_eq!(lower(&plain).unwrap().engine, Engine::Hpa);
+    assert_eq!(lower_for(&plain, Engine::Direct).unwrap().engine, Engine::Direct);
+    let named = |engine: &str| object(json!({ "metadata": { "annotations": { "windlass.dev/engine": engine } } }));
+    for (engine, name) in [(Engine::Hpa, "hpa"), (Engine::Direct, "direct")] {
+        for unset in [Engine::Hpa, Engine::Direct] {
+            assert_eq!(lower_for(&named(name), unset).unwrap().engine, engine, "{name} where {unset:?} is the default");
+        }
+    }
+    let cpu = triggers(json!([
+        { "type": "q", "metadata": {} },
+        { "type": "cpu", "metadata": { "value": "60" }, "metricType": "Utilization" }
+    ]));
+    assert_eq!(lower(&cpu).unwrap().triggers, lower_for(&cpu, Engine::Direct).unwrap().triggers);
 }
 
 #[test]

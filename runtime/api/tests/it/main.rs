@@ -4,6 +4,7 @@ mod authentication;
 mod crd;
 mod environment;
 mod example;
+mod fuzz;
 mod hpa;
 mod local;
 mod lower;

@@ -1,7 +1,7 @@
 //! The joint: kube-controller-manager's HPA controller → kube-apiserver's aggregation layer → the operator's memory ←
 //! batches of WebAssembly scalers ← a source, all real and all on this machine.
 mod guest;
-mod reads;
+pub(crate) mod reads;
 mod stage;
 
 use crate::figure::Report;

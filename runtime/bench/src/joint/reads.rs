@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use windlass_e2e::{Authority, Life, Process, free_ports, until};
+use windlass_e2e::{Authority, Folder, Life, Process, free_ports, until};
 
 /// Reads at the same time.
 const CONCURRENCIES: [usize; 2] = [10, 50];
@@ -28,7 +28,7 @@ pub(super) async fn measure(stage: &Stage, options: &Options, report: Report) ->
     let time = Duration::from_secs(options.read_s);
     let paths = stage.paths();
     let (through, direct) = (stage.through_api_server()?, stage.direct().await?);
-    let (_bare, responder) = bare(stage, &direct, paths.first().context("no objects")?).await?;
+    let (_bare, responder) = bare(stage.control_plane.folder(), &direct, paths.first().context("no objects")?).await?;
     for concurrency in CONCURRENCIES {
         let work = format!(
             "{count} ScaledObjects, closed loop of {concurrency} on one HTTP/2 connection, HPA controller running"
@@ -56,7 +56,8 @@ pub(super) async fn measure(stage: &Stage, options: &Options, report: Report) ->
     Ok(())
 }
 
-fn told(report: Report, what: &str, reads: &Reads, work: &str) {
+/// Prints how reads went.
+pub(crate) fn told(report: Report, what: &str, reads: &Reads, work: &str) {
     for (name, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
         report.figure(&format!("reads {what}, {name}"), reads.times.quantile_ms(share), "ms", work);
     }
@@ -65,11 +66,10 @@ fn told(report: Report, what: &str, reads: &Reads, work: &str) {
 }
 
 /// The least that could answer, in a process of its own, with a body that the operator gave.
-async fn bare(stage: &Stage, direct: &Peer, path: &str) -> Result<(Process, Peer)> {
+pub(crate) async fn bare(folder: &Folder, direct: &Peer, path: &str) -> Result<(Process, Peer)> {
     let (_, body) = direct.get(path).await?;
     let authority = Authority::new("bare")?;
     let identity = authority.server("bare", &["localhost"])?;
-    let folder = stage.control_plane.folder();
     let (certificate, key) = (folder.write("bare.crt", identity.certificate)?, folder.write("bare.key", identity.key)?);
     let [port] = free_ports()?;
     let mut command = Command::new(std::env::current_exe()?);

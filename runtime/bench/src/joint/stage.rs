@@ -3,12 +3,10 @@
 use super::reads::Source;
 use crate::figure::Report;
 use crate::load::Peer;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt};
-use http::HeaderMap;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -16,8 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use windlass_e2e::{
-    AuditEntry, AuditMark, ControlPlane, ControlPlaneOptions, FakeNode, Installed, METRICS_API, Operator,
-    OperatorOptions, install, until, wait_for_metrics_api,
+    AuditEntry, AuditMark, ControlPlane, ControlPlaneOptions, FakeNode, Installed, Operator, OperatorOptions, install,
+    until, wait_for_metrics_api,
 };
 
 /// Objects of one namespace.
@@ -173,28 +171,12 @@ impl Stage {
 
     /// The way through the API server, as the administrator.
     pub(super) fn through_api_server(&self) -> Result<Peer> {
-        let folder = self.control_plane.folder();
-        let identity = self.control_plane.authority().client("bench", Some("system:masters"))?;
-        let (certificate, key) =
-            (folder.write("bench.crt", identity.certificate)?, folder.write("bench.key", identity.key)?);
-        let address = self.control_plane.server().trim_start_matches("https://");
-        let authority = self.control_plane.authority().certificate();
-        Peer::new(address, "localhost", &authority, Some((&certificate, &key)), HeaderMap::new())
+        Peer::through_api_server(&self.control_plane)
     }
 
     /// The way past it: as the aggregation layer, for the HPA controller.
     pub(super) async fn direct(&self) -> Result<Peer> {
-        let registrations: Api<APIService> = Api::all(self.client.clone());
-        let bundle = registrations.get(METRICS_API).await?.spec.and_then(|spec| spec.ca_bundle);
-        let authority = String::from_utf8(bundle.context("no caBundle")?.0)?;
-        let Installed { namespace, service, .. } = &self.installed;
-        let (certificate, key) = self.control_plane.front_proxy_client();
-        let mut headers = HeaderMap::new();
-        headers.insert("x-remote-user", "system:serviceaccount:kube-system:horizontal-pod-autoscaler".parse()?);
-        headers.append("x-remote-group", "system:serviceaccounts".parse()?);
-        headers.append("x-remote-group", "system:authenticated".parse()?);
-        let name = format!("{service}.{namespace}.svc");
-        Peer::new(self.operator.metrics_api_address(), &name, &authority, Some((&certificate, &key)), headers)
+        Peer::past_api_server(&self.control_plane, &self.installed, &self.operator).await
     }
 }
 

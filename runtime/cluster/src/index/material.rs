@@ -6,7 +6,7 @@ use crate::watch::{AuthenticationKey, BlobKey, BlobKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use windlass_api::reference::{Needs, Values};
-use windlass_api::{References, environment, reference};
+use windlass_api::{References, annotation, environment, reference};
 use windlass_core::workload::{Ask, AuthenticationRef, Declared, DeclaredTrigger, Material};
 use windlass_core::{Fault, Reason, Text};
 
@@ -15,6 +15,15 @@ const FROM_ENV: &str = "FromEnv";
 
 /// Environments of containers that were worked out for one object.
 type Environments = BTreeMap<Option<Text>, Result<Values, Fault>>;
+
+fn not_bound(kind: &str, name: &str) -> Fault {
+    let message = format!(
+        "{kind} '{name}' has no annotation {}, which this operator asks for (--require-bound-credentials); list there the \
+         hosts that its values may go to, separated by commas",
+        annotation::HOSTS
+    );
+    Fault::new(Reason::InvalidTrigger, message)
+}
 
 impl Index {
     /// One for each trigger. Whatever they refer to is put down in `uses`, also while it is still being read.
@@ -83,6 +92,7 @@ impl Index {
         Known::Yes(reference::assemble(&references, &fetched).map(|authentication| Material {
             environment: environment.unwrap_or_default(),
             authentication,
+            bound: references.bound.clone(),
             identity: None,
             fault: None,
         }))
@@ -103,7 +113,10 @@ impl Index {
             (&self.authentications, self.options.scope_of(&declared.key.namespace), "TriggerAuthentication")
         };
         match (table.get(&key), table.failing(scope)) {
-            (Some(row), _) => Known::Yes(row.references.clone()),
+            (Some(row), _) => Known::Yes(row.references.clone().and_then(|references| {
+                let unbound = references.bound.is_none() && self.options.require_bound.of(authentication.cluster);
+                if unbound { Err(not_bound(kind, &authentication.name)) } else { Ok(references) }
+            })),
             (None, Some(why)) => {
                 let text = format!("{kind} '{}' cannot be read: {why}", authentication.name);
                 Known::Yes(Err(Fault::new(Reason::AuthenticationNotFound, text)))

@@ -17,6 +17,7 @@ pub(crate) use blob::{Content, FetchKey, Fetched};
 pub(crate) use table::Scope;
 pub(crate) use target::{Discovered, GroupKind, TargetKey};
 
+use crate::cluster::RequireBound;
 use crate::metrics::Metrics;
 use crate::watch::{AuthenticationKey, AuthenticationRow, BlobKey, BlobKind, Change, HpaRow, MetadataRow, ObjectRow};
 use blob::Fetches;
@@ -26,7 +27,7 @@ use table::{Effect, Table};
 use target::Kinds;
 use tell::Told;
 use uses::{Claims, Users};
-use windlass_core::workload::Intake;
+use windlass_core::workload::{Engine, Intake};
 use windlass_core::{Fault, IntakeMsg, Msg, Text, Wall, WorkloadKey};
 
 /// Something happened.
@@ -83,6 +84,10 @@ pub(crate) struct IndexOptions {
     pub(crate) namespaces: Vec<Text>,
     /// Where ClusterTriggerAuthentications find their Secrets and ConfigMaps.
     pub(crate) cluster_namespace: Text,
+    /// Which authentications have to be bound to hosts.
+    pub(crate) require_bound: RequireBound,
+    /// The engine of objects that name none.
+    pub(crate) engine: Engine,
 }
 
 impl IndexOptions {

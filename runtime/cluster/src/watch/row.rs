@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use windlass_api::scaled_object::ScaledObjectStatus;
 use windlass_api::{References, ScaledObject, TriggerAuthenticationSpec, annotation};
-use windlass_core::workload::Declared;
+use windlass_core::workload::{Declared, Engine};
 use windlass_core::write::{HpaSeen, RecordSeen};
 use windlass_core::{Fault, Reason, Text, WorkloadKey};
 
@@ -88,7 +88,8 @@ pub(crate) struct ObjectRow {
 }
 
 impl ObjectRow {
-    pub(crate) fn read(raw: RawObject) -> Option<ObjectRow> {
+    /// `engine`: of an object that names none.
+    pub(crate) fn read(raw: RawObject, engine: Engine) -> Option<ObjectRow> {
         let RawObject { metadata, read } = raw;
         let key = WorkloadKey::scaled_object(metadata.namespace.as_deref()?, metadata.name.as_deref()?);
         let adopts = annotation::TRANSFER_HPA_OWNERSHIP;
@@ -97,7 +98,9 @@ impl ObjectRow {
         let strangers =
             metadata.finalizers.iter().flatten().filter(|name| *name != annotation::FINALIZER).cloned().collect();
         let (lowered, record) = match read {
-            Ok(object) => (windlass_api::lower(&object).map(Arc::new), windlass_api::status::record(&object)),
+            Ok(object) => {
+                (windlass_api::lower_for(&object, engine).map(Arc::new), windlass_api::status::record(&object))
+            }
             Err(unread) => {
                 let text = format!("the object cannot be read: {}; correct it", crate::error::cut(&unread.error, 256));
                 // Its status is known all the same: what it says already is not written again.
@@ -141,7 +144,7 @@ impl AuthenticationRow {
     pub(crate) fn new(meta: &ObjectMeta, spec: Result<&TriggerAuthenticationSpec, &str>) -> Option<AuthenticationRow> {
         let name = meta.name.as_deref()?;
         let references = match spec {
-            Ok(spec) => windlass_api::references(name, spec),
+            Ok(spec) => windlass_api::references(name, meta.annotations.as_ref(), spec),
             Err(error) => Err(Fault::new(
                 Reason::AuthenticationNotFound,
                 format!("authentication '{name}' cannot be read: {}; correct it", crate::error::cut(error, 256)),

@@ -4,7 +4,7 @@ use crate::edge::{
 };
 use crate::server::ApiServer;
 use serde_json::{Value, json};
-use windlass_cluster::Options;
+use windlass_cluster::{Options, RequireBound};
 use windlass_core::write::TargetSeen;
 use windlass_core::{IntakeMsg, Msg, Reason, Seen};
 
@@ -469,4 +469,53 @@ async fn a_secret_that_cannot_be_read_is_tried_again() {
     edge.server.put(SECRETS, secret("shop", "login", "pass-2"));
     assert_eq!(edge.put().await.materials[0].authentication["password"].expose(), "pass-2");
     edge.quiet_intake().await;
+}
+
+#[tokio::test]
+async fn what_an_authentication_is_bound_to_comes_with_its_values_and_can_be_asked_for() {
+    for (require, cluster, refused) in [
+        (RequireBound::None, false, false),
+        (RequireBound::None, true, false),
+        (RequireBound::Cluster, false, false),
+        (RequireBound::Cluster, true, true),
+        (RequireBound::All, false, true),
+        (RequireBound::All, true, true),
+    ] {
+        let server = ApiServer::start().await;
+        let kind = if cluster { "ClusterTriggerAuthentication" } else { "TriggerAuthentication" };
+        let mut auth = authentication("auth", "login");
+        let (collection, namespace) = match cluster {
+            true => (CLUSTER_AUTHENTICATIONS, ""),
+            false => (AUTHENTICATIONS, "shop"),
+        };
+        if cluster {
+            auth["kind"] = json!(kind);
+            auth["metadata"] = json!({ "name": "auth" });
+        }
+        server.put(OBJECTS, with_authentication(object("orders", "orders"), "auth", kind));
+        server.put(collection, auth);
+        server.put(SECRETS, secret("shop", "login", "one"));
+        server.put(SECRETS, secret("windlass", "login", "one"));
+        let mut edge = Edge::start_with(server, Options { require_bound: require, ..Options::new("windlass") }).await;
+        let material = edge.put().await.materials[0].clone();
+        assert_eq!(material.bound, None);
+        match &material.fault {
+            Some(fault) => {
+                assert!(refused, "{require:?} {kind}");
+                assert_eq!(fault.reason, Reason::InvalidTrigger);
+                for part in [kind, "'auth'", "windlass.dev/hosts", "--require-bound-credentials"] {
+                    assert!(fault.message.contains(part), "{part}: {fault}");
+                }
+            }
+            None => assert!(!refused, "{require:?} {kind}"),
+        }
+        // The annotation is taken as soon as it is there.
+        edge.server.change(collection, namespace, "auth", |auth| {
+            auth["metadata"]["annotations"] = json!({ "windlass.dev/hosts": "db.example:5432" });
+        });
+        let material = edge.put().await.materials[0].clone();
+        assert_eq!(material.fault, None);
+        assert_eq!(material.authentication["password"].expose(), "one");
+        assert!(material.bound.unwrap().permits("db.example", 5432));
+    }
 }

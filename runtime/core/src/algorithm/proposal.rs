@@ -1,5 +1,5 @@
 //! What each metric asks for, and what follows from all of them.
-use super::{Reading, Replicas, Rules};
+use super::{Input, Reading, Replicas, Rules};
 use crate::workload::{Aim, ScalingRules};
 
 /// How far the ratio of value and target may be off 1 without an effect.
@@ -19,7 +19,7 @@ impl Tolerances {
         Tolerances { up: up.unwrap_or(unset), down: down.unwrap_or(unset) }
     }
 
-    fn cover(self, ratio: f64) -> bool {
+    pub(super) fn cover(self, ratio: f64) -> bool {
         (1.0 - self.down..=1.0 + self.up).contains(&ratio)
     }
 }
@@ -29,22 +29,26 @@ impl Tolerances {
 pub(super) struct Highest {
     /// Replicas.
     pub(super) replicas: u32,
-    /// Place of its reading.
-    pub(super) reading: usize,
+    /// Place of its input.
+    pub(super) input: usize,
 }
 
-/// The highest proposal of all readings. `None` when no reading can be used, or when some cannot and the others would
+/// The highest proposal of all inputs. `None` when none can be used, or when some cannot and the others would
 /// scale down: what is unknown may need the replicas.
-pub(super) fn highest(readings: &[Reading], replicas: Replicas, tolerances: Tolerances) -> Option<Highest> {
+pub(super) fn highest(inputs: &[Input], replicas: Replicas, tolerances: Tolerances) -> Option<Highest> {
     let mut highest: Option<Highest> = None;
     let mut missing = false;
-    for (place, reading) in readings.iter().enumerate() {
-        let Some(proposed) = propose(reading, replicas, tolerances) else {
+    for (place, input) in inputs.iter().enumerate() {
+        let proposed = match input {
+            Input::External(reading) => propose(reading, replicas, tolerances),
+            Input::Resource(resource) => resource.and_then(|resource| resource.propose(replicas.spec, tolerances)),
+        };
+        let Some(proposed) = proposed else {
             missing = true;
             continue;
         };
         if highest.is_none_or(|highest| proposed > highest.replicas) {
-            highest = Some(Highest { replicas: proposed, reading: place });
+            highest = Some(Highest { replicas: proposed, input: place });
         }
     }
     highest.filter(|highest| !(missing && highest.replicas < replicas.spec))
@@ -67,6 +71,6 @@ fn propose(reading: &Reading, replicas: Replicas, tolerances: Tolerances) -> Opt
 }
 
 /// Rounded up, at most what the API can hold.
-fn whole(replicas: f64) -> u32 {
+pub(super) fn whole(replicas: f64) -> u32 {
     replicas.ceil().clamp(0.0, f64::from(i32::MAX)) as u32
 }

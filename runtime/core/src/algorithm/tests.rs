@@ -25,6 +25,12 @@ fn total(value: i64) -> Reading {
     Reading { aim: Aim::Value, ..average(value) }
 }
 
+/// Decides on external metrics alone.
+fn decide(rules: &Rules<'_>, readings: &[Reading], replicas: Replicas, memory: &mut Memory, now: Mono) -> Verdict {
+    let inputs: Vec<Input> = readings.iter().copied().map(Input::from).collect();
+    super::decide(rules, &inputs, replicas, memory, now)
+}
+
 /// One decision by a fresh memory, which holds the current replicas as the only recommendation.
 fn fresh(rules: &Rules<'_>, readings: &[Reading], replicas: Replicas) -> (u32, Limit) {
     let verdict = decide(rules, readings, replicas, &mut Memory::default(), at(1000));

@@ -47,12 +47,14 @@ fn decisions_are_those_of_the_controller() {
         for (place, step) in history["steps"].as_array().unwrap().iter().enumerate() {
             now.0 += number::<u64>(&step["gap"]);
             let metrics = history["metrics"].as_array().unwrap().iter();
-            let readings: Vec<Reading> = metrics
+            let readings: Vec<Input> = metrics
                 .zip(step["values"].as_array().unwrap())
-                .map(|(metric, value)| Reading {
-                    target: Milli(number(&metric["target"])),
-                    aim: if metric["average"] == true { Aim::Average } else { Aim::Value },
-                    value: value.as_i64().map(Milli),
+                .map(|(metric, value)| {
+                    Input::External(Reading {
+                        target: Milli(number(&metric["target"])),
+                        aim: if metric["average"] == true { Aim::Average } else { Aim::Value },
+                        value: value.as_i64().map(Milli),
+                    })
                 })
                 .collect();
             let replicas = Replicas {

@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     pub memory: &'a Memory,
     /// The HPA's behaviour, for the direct engine.
     pub behavior: Option<&'a Behavior>,
+    /// The flags of the direct engine.
+    pub flags: algorithm::Flags,
     /// Cooldowns go by the wall clock, windows by the other.
     pub now: Now,
 }

@@ -1,7 +1,9 @@
 //! What the triggers say, one by one and together.
 use super::Facts;
+use crate::algorithm;
 use crate::failure::{Failure, Fault};
 use crate::milli::Milli;
+use crate::quarantine::Quarantine;
 use crate::sample::Sample;
 use crate::workload::Metric;
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub enum Reading<'a> {
         failure: Option<&'a Failure>,
         /// It is not as good as new, and not for a single failed poll.
         failing: bool,
+        /// It is put aside.
+        quarantine: Option<&'a Quarantine>,
     },
     /// There was a value, or never one, and there is none that may be used.
     Unknown {
@@ -30,9 +34,18 @@ pub enum Reading<'a> {
         failure: Option<&'a Failure>,
         /// Not for a single failed poll.
         failing: bool,
+        /// It is put aside.
+        quarantine: Option<&'a Quarantine>,
     },
-    /// `cpu` and `memory`: the HPA's own.
-    Resource,
+    /// `cpu` and `memory`: the HPA's own, or read for the direct engine.
+    Resource {
+        /// What the pods use.
+        known: Option<algorithm::Resource>,
+        /// How the last read failed.
+        failure: Option<&'a Failure>,
+        /// Not for a single failed read.
+        failing: bool,
+    },
     /// Cannot be asked.
     Unusable(&'a Fault),
 }
@@ -71,13 +84,33 @@ impl<'a> Reading<'a> {
     /// Whether people should be told that this trigger does not work. A single failed poll is none of their business:
     /// it changes what is served and decided, but is not written anywhere.
     pub fn failing(&self) -> bool {
-        matches!(self, Reading::Unknown { failing: true, .. } | Reading::Known { failing: true, .. })
+        matches!(
+            self,
+            Reading::Unknown { failing: true, .. }
+                | Reading::Known { failing: true, .. }
+                | Reading::Resource { failing: true, .. }
+        )
+    }
+
+    /// Whether somebody is asked: not for what the HPA reads itself.
+    pub fn asks(&self) -> bool {
+        !matches!(self, Reading::Resource { known: None, failure: None, .. })
+    }
+
+    /// How it is put aside, since its component breaks down of it.
+    pub fn quarantine(&self) -> Option<&'a Quarantine> {
+        match self {
+            Reading::Known { quarantine, .. } | Reading::Unknown { quarantine, .. } => *quarantine,
+            _ => None,
+        }
     }
 
     /// How its last poll failed.
     pub fn failure(&self) -> Option<&'a Failure> {
         match self {
-            Reading::Known { failure, .. } | Reading::Unknown { failure, .. } => *failure,
+            Reading::Known { failure, .. } | Reading::Unknown { failure, .. } | Reading::Resource { failure, .. } => {
+                *failure
+            }
             _ => None,
         }
     }
@@ -89,7 +122,7 @@ pub fn activity(readings: &[Reading<'_>]) -> Activity {
     let mut external = 0;
     for reading in readings {
         match reading {
-            Reading::Resource => continue,
+            Reading::Resource { .. } => continue,
             Reading::Waiting if sum != Activity::Unknown => sum = Activity::Waiting,
             Reading::Waiting => {}
             Reading::Unknown { .. } | Reading::Unusable(_) => sum = Activity::Unknown,

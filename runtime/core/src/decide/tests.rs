@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const NOW: Wall = Wall(1_000_000);
+const RESOURCE: Reading<'_> = Reading::Resource { known: None, failure: None, failing: false };
 
 fn workload(bounds: Bounds, pause: Pause, force_active: bool) -> Workload {
     let target = TargetRef {
@@ -61,6 +62,10 @@ const BASE: Case = Case {
     pause: (false, false),
 };
 
+fn known<'a>(sample: &'a Sample, metrics: &'a [Metric]) -> Reading<'a> {
+    Reading::Known { sample, metrics, aged: None, failure: None, failing: false, quarantine: None }
+}
+
 fn decided(case: &Case) -> Decision {
     let (min, idle) = case.bounds;
     let pause = Pause { all: None, scale_in: case.pause.0, scale_out: case.pause.1 };
@@ -70,10 +75,8 @@ fn decided(case: &Case) -> Decision {
         Sample { values: [value].into_iter().collect(), active: None, observed: Mono(0), next: None, metrics: None };
     let metrics = [Metric { name: MetricName::new(0, "q"), target: Milli(5000), activation: 0.0 }];
     let reading = match case.says {
-        Activity::Active | Activity::Inactive => {
-            Reading::Known { sample: &sample, metrics: &metrics, aged: None, failure: None, failing: false }
-        }
-        Activity::Unknown => Reading::Unknown { failure: None, failing: true },
+        Activity::Active | Activity::Inactive => known(&sample, &metrics),
+        Activity::Unknown => Reading::Unknown { failure: None, failing: true, quarantine: None },
         Activity::Waiting => Reading::Waiting,
     };
     let target =
@@ -89,6 +92,7 @@ fn decided(case: &Case) -> Decision {
         past_known: case.past_known,
         memory: &memory,
         behavior: None,
+        flags: algorithm::Flags::default(),
         now,
     })
 }
@@ -148,15 +152,15 @@ fn together() {
     };
     let (some, none) = (sample(1), sample(0));
     let metrics = [Metric { name: MetricName::new(0, "q"), target: Milli(5000), activation: 0.0 }];
-    let known = |sample| Reading::Known { sample, metrics: &metrics, aged: None, failure: None, failing: false };
+    let known = |sample| known(sample, &metrics);
     let (yes, no) = (known(&some), known(&none));
-    let unknown = Reading::Unknown { failure: None, failing: true };
+    let unknown = Reading::Unknown { failure: None, failing: true, quarantine: None };
     use Activity::{Active, Inactive, Unknown, Waiting};
     let cases: [(&[Reading<'_>], Activity); 11] = [
         (&[], Waiting),
-        (&[Reading::Resource], Active),
-        (&[Reading::Resource, no], Inactive),
-        (&[Reading::Resource, unknown], Unknown),
+        (&[RESOURCE], Active),
+        (&[RESOURCE, no], Inactive),
+        (&[RESOURCE, unknown], Unknown),
         (&[no, no], Inactive),
         (&[no, yes, unknown], Active),
         (&[unknown, yes], Active),

@@ -27,6 +27,7 @@ fn external(index: u16, names: &[&str], aim: Aim) -> Trigger {
         extras: BTreeMap::new(),
         identity: None,
         owner: None,
+        bound: None,
     };
     let plan = QueryPlan { metrics: None, endpoints: Vec::new(), group: "".into(), requests: 1 };
     let metric = |name: &&str| Metric { name: MetricName::new(index, name), target: Milli(5000), activation: 0.0 };

@@ -2,9 +2,10 @@
 //!
 //! All are keyed hashes. The key lives as long as the process, so nothing about a secret can be learned from one, not
 //! even by trying values, and none is worth storing.
+use crate::binding::Binding;
 use crate::key::Fingerprint;
 use crate::query::{Endpoint, QueryIdentity, QueryPlan, Question, ResolvedTrigger, SourceKey};
-use crate::scaler::{Scaler, Secrecy};
+use crate::scaler::{Scaler, Secrecy, Shape};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
@@ -30,11 +31,12 @@ impl fmt::Debug for ProcessKey {
 ///
 /// Two questions have the same identity exactly when the same component would be asked the same thing for the same
 /// namespace: same type, values (secrets included, and whether they came from an authentication), extras, pod identity,
-/// endpoints and group; and the same owner for a component that needs to know it.
+/// endpoints, group and hosts that its secrets are bound to; and the same owner for a component that needs to know it.
 pub fn question(key: &ProcessKey, scaler: &Scaler, trigger: ResolvedTrigger, plan: QueryPlan) -> Question {
-    let secrets = secrets(key, &trigger);
+    let secrets = secrets(key, scaler, &trigger);
     Question {
-        identity: identity(key, scaler, &trigger, &plan),
+        identity: identity(key, scaler, &trigger, &plan, Some(&trigger.domain)),
+        alike: identity(key, scaler, &trigger, &plan, None).0,
         component: scaler.digest,
         source: source(key, scaler, &trigger, plan.endpoints.first(), secrets),
         secrets,
@@ -43,10 +45,16 @@ pub fn question(key: &ProcessKey, scaler: &Scaler, trigger: ResolvedTrigger, pla
     }
 }
 
-fn identity(key: &ProcessKey, scaler: &Scaler, trigger: &ResolvedTrigger, plan: &QueryPlan) -> QueryIdentity {
+fn identity(
+    key: &ProcessKey,
+    scaler: &Scaler,
+    trigger: &ResolvedTrigger,
+    plan: &QueryPlan,
+    domain: Option<&str>,
+) -> QueryIdentity {
     let mut hash = Keyed::new(key, "query");
     hash.bytes(&scaler.digest.0);
-    hash.text(&trigger.domain);
+    hash.optional(domain);
     hash.text(&trigger.kind);
     hash.count(trigger.values.len());
     for (name, value) in &trigger.values {
@@ -69,15 +77,28 @@ fn identity(key: &ProcessKey, scaler: &Scaler, trigger: &ResolvedTrigger, plan: 
     hash.text(&plan.group);
     hash.count(plan.endpoints.len());
     plan.endpoints.iter().for_each(|endpoint| hash.endpoint(endpoint));
+    hash.binding(trigger.bound.as_deref());
     QueryIdentity(hash.finish())
 }
 
 /// Over everything that may be a credential: secret parameters, whatever came from an authentication or from the
-/// environment, and the pod identity.
-fn secrets(key: &ProcessKey, trigger: &ResolvedTrigger) -> Fingerprint {
+/// environment, and the pod identity. Of a URL that is not revealed these are its user part and its query: host and port stand
+/// beside them wherever they count, and two paths of one server are one source.
+fn secrets(key: &ProcessKey, scaler: &Scaler, trigger: &ResolvedTrigger) -> Fingerprint {
     let mut hash = Keyed::new(key, "secrets");
     for (name, value) in &trigger.values {
-        if value.secrecy != Secrecy::Open || value.from_authentication {
+        if value.secrecy == Secrecy::Open && !value.from_authentication {
+            continue;
+        }
+        let is_url = scaler.parameter(name).is_some_and(|declared| declared.shape == Shape::Url);
+        if is_url && value.secrecy != Secrecy::Revealed {
+            let (user, query) = credentials(value.text.expose());
+            if user.is_some() || query.is_some() {
+                hash.text(name);
+                hash.optional(user);
+                hash.optional(query);
+            }
+        } else {
             hash.text(name);
             hash.text(value.text.expose());
         }
@@ -86,8 +107,18 @@ fn secrets(key: &ProcessKey, trigger: &ResolvedTrigger) -> Fingerprint {
     hash.finish()
 }
 
+/// The user part and the query of a URL.
+fn credentials(url: &str) -> (Option<&str>, Option<&str>) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (before, query) = rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
+    let authority = before.split('/').next().unwrap_or_default();
+    (authority.rsplit_once('@').map(|(user, _)| user), query)
+}
+
 /// The source of the first endpoint. Budgets protect a source whoever asks, so neither component nor namespace is part
-/// of it; without an endpoint there is no source but the component itself, one per namespace.
+/// of it; without an endpoint there is no source but the component itself, one per namespace. What secrets are bound to is: so
+/// those that may go to different hosts never meet in one batch.
 fn source(
     key: &ProcessKey,
     scaler: &Scaler,
@@ -109,6 +140,7 @@ fn source(
             hash.text(&trigger.domain);
         }
     }
+    hash.binding(trigger.bound.as_deref());
     SourceKey(hash.finish())
 }
 
@@ -145,6 +177,14 @@ impl Keyed {
     fn optional(&mut self, text: Option<&str>) {
         self.flag(text.is_some());
         self.text(text.unwrap_or_default());
+    }
+
+    fn binding(&mut self, bound: Option<&Binding>) {
+        self.flag(bound.is_some());
+        if let Some(bound) = bound {
+            self.text(bound.authentication());
+            self.text(&bound.list());
+        }
     }
 
     fn endpoint(&mut self, endpoint: &Endpoint) {

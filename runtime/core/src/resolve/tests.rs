@@ -1,4 +1,5 @@
 use super::*;
+use crate::binding::Binding;
 use crate::failure::{Fault, Reason};
 use crate::key::{Digest, TargetRef};
 use crate::query::{Endpoint, MetricSpec, QueryPlan, Question};
@@ -322,6 +323,52 @@ fn identities_follow_from_values_and_nothing_else() {
     assert_eq!(base.source, elsewhere.source, "one source, whoever asks");
     let reborn = question(&ProcessKey::new([2; 32]), &scaler, resolved(), plan("g", vec![endpoint("h", 1)]));
     assert_ne!(base.identity, reborn.identity);
+}
+
+#[test]
+fn what_secrets_are_bound_to_makes_another_question_in_another_batch_of_the_same_secrets() {
+    let key = ProcessKey::new([1; 32]);
+    let scaler = scaler(vec![parameter("password", Shape::Text)]);
+    let make = |list: Option<&str>| {
+        let bound = list.map(|list| Arc::new(Binding::parse("login", list).unwrap()));
+        let material = Material { authentication: secrets(&[("password", "p")]), bound, ..Material::default() };
+        let owner = WorkloadKey::scaled_object("shop", "orders");
+        let resolved = resolve(&scaler, &trigger(BTreeMap::new()), &"shop".into(), &material, &owner).unwrap();
+        question(&key, &scaler, resolved, plan("g", vec![endpoint("h", 1)]))
+    };
+    let (free, bound, same, wider) = (make(None), make(Some("h")), make(Some(" H.")), make(Some("h, i")));
+    assert_eq!((bound.identity, bound.source), (same.identity, same.source));
+    assert_eq!(free.secrets, wider.secrets);
+    for (one, other) in [(&free, &bound), (&bound, &wider)] {
+        assert_ne!(one.identity, other.identity);
+        assert_ne!(one.source, other.source);
+    }
+}
+
+#[test]
+fn two_paths_of_one_server_are_one_source() {
+    let key = ProcessKey::new([1; 32]);
+    let url = |secrecy| Parameter { secrecy, ..parameter("url", Shape::Url) };
+    let make = |secrecy, text: &str| {
+        let scaler = scaler(vec![url(secrecy)]);
+        let resolved = run(&scaler, &[("url", text)], &[], &[]).unwrap();
+        question(&key, &scaler, resolved, plan("g", vec![endpoint("h", 1)]))
+    };
+    let sealed = |text| make(Secrecy::Sealed, text);
+    let base = sealed("http://u:p@h:1/a");
+    assert_eq!(base.secrets, sealed("http://u:p@h:1/b#c").secrets);
+    assert_eq!(base.source, sealed("http://u:p@h:1").source);
+    assert_ne!(base.identity, sealed("http://u:p@h:1/b").identity);
+    assert_eq!(sealed("http://h:1/a").secrets, sealed("http://h:1/b").secrets);
+    for other in ["http://u:q@h:1/a", "http://v:p@h:1/a", "http://h:1/a", "http://u:p@h:1/a?key=1", "http://h:1/u:p@a"]
+    {
+        assert_ne!(base.secrets, sealed(other).secrets, "{other}");
+        assert_ne!(base.source, sealed(other).source, "{other}");
+    }
+    assert_ne!(sealed("http://h:1/?key=1").secrets, sealed("http://h:1/?key=2").secrets);
+    // What the guest has logged in with counts as a whole.
+    let revealed = |text| make(Secrecy::Revealed, text);
+    assert_ne!(revealed("http://u:p@h:1/a").secrets, revealed("http://u:p@h:1/b").secrets);
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! What is asked when. Equal questions are asked once; a batch is what is due of a slot now; a query is in flight at
 //! most once. Adding a query, changing a period, backing off and asking alone each touch one slot.
+mod hold;
 mod lane;
 mod poll;
 mod timer;
+mod turn;
+mod ward;
 
 pub(crate) use poll::{Poll, Reader};
 pub(crate) use timer::Timers;
 
 use crate::failure::{Failure, FailureKind};
 use crate::message::{Asked, Batch, BatchId, QueryId};
+use crate::quarantine::Scope;
 use crate::query::{QueryIdentity, Question};
 use crate::sample::Outcome;
 use crate::settings::Settings;
@@ -18,6 +22,7 @@ use slab::Slab;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use ward::{Fall, Wards};
 
 /// A caller that never tells the end of a batch is waited for this much longer than the batch's budget.
 const GRACE: Duration = Duration::from_secs(5);
@@ -37,6 +42,8 @@ struct Flight {
     queries: Vec<QueryId>,
     unreported: usize,
     deadline: Mono,
+    /// Why it ended before its time.
+    why: Option<Failure>,
 }
 
 /// All questions, their places and due times.
@@ -48,6 +55,7 @@ pub(crate) struct Schedule {
     generations: Vec<u32>,
     known: HashMap<QueryIdentity, u32>,
     lanes: Lanes,
+    wards: Wards,
     timers: Timers<u32>,
     flights: HashMap<BatchId, Flight>,
     last_batch: u64,
@@ -61,6 +69,7 @@ impl Schedule {
             generations: Vec::new(),
             known: HashMap::new(),
             lanes: Lanes::default(),
+            wards: Wards::default(),
             timers: Timers::new(),
             flights: HashMap::new(),
             last_batch: 0,
@@ -106,6 +115,7 @@ impl Schedule {
         poll.due = first;
         entry.insert(poll);
         self.known.insert(question.identity, index);
+        self.wards.came(question);
         self.timers.at_latest(slot, first);
         id
     }
@@ -145,24 +155,41 @@ impl Schedule {
             return;
         }
         let (slot, identity) = (poll.slot, poll.question.identity);
+        let (question, down, held) = (poll.question.clone(), poll.down(), poll.up());
+        if held {
+            self.wards.census.left(Scope::Query);
+        }
+        self.wards.went(&question, down);
         self.polls.remove(id.index as usize);
         self.generations[id.index as usize] = self.generations[id.index as usize].wrapping_add(1);
         self.known.remove(&identity);
-        if self.lanes.remove(slot, id.index) == Removed::SlotGone {
+        if self.lanes.remove(slot, id.index, &question) == Removed::SlotGone {
             self.timers.set(slot, None);
         }
     }
 
-    /// Makes batches of everything that is due. Returns the queries whose batch never ended: they have failed.
+    /// Makes batches of everything that is due. Returns the queries of which there is news: their batch never ended, so
+    /// that they have failed, or they are held back from now on.
     pub(crate) fn due(&mut self, now: Now, batches: &mut Vec<Batch>) -> Vec<QueryId> {
         let mut overdue = BTreeSet::new();
+        let mut news = Vec::new();
         while let Some(slot) = self.timers.pop(now.mono) {
-            self.due_of_slot(slot, now, batches, &mut overdue);
+            self.due_of_slot(slot, now, batches, &mut overdue, &mut news);
         }
-        overdue.into_iter().flat_map(|batch| self.ended(batch, now)).collect()
+        for batch in overdue {
+            news.extend(self.ended(batch, now));
+        }
+        news
     }
 
-    fn due_of_slot(&mut self, index: u32, now: Now, batches: &mut Vec<Batch>, overdue: &mut BTreeSet<BatchId>) {
+    fn due_of_slot(
+        &mut self,
+        index: u32,
+        now: Now,
+        batches: &mut Vec<Batch>,
+        overdue: &mut BTreeSet<BatchId>,
+        news: &mut Vec<QueryId>,
+    ) {
         let Some(slot) = self.lanes.slots.get(index as usize) else { return };
         let mut together = Vec::new();
         let mut alone = Vec::new();
@@ -171,7 +198,10 @@ impl Schedule {
             let Some(poll) = self.polls.get_mut(query as usize) else { continue };
             if poll.due <= now.mono {
                 poll.due = following(poll, slot.phase, now.mono);
+                let idle = poll.asked.is_none();
+                let skipped = idle && hold::skipped(&mut self.wards, poll, &self.settings, now.mono, news);
                 match poll.asked {
+                    None if skipped => {}
                     None if poll.trouble.suspect => alone.push(poll.id),
                     None => together.push(poll.id),
                     Some(batch) if self.flights.get(&batch).is_none_or(|flight| flight.deadline < now.mono) => {
@@ -206,7 +236,7 @@ impl Schedule {
         let lane = asked.first().map(|first| lane::LaneKey::of(&first.question));
         let (component, domain) = lane.map_or((crate::key::Digest([0; 32]), "".into()), |l| (l.component, l.domain));
         let deadline = now.mono + shortest + GRACE;
-        self.flights.insert(id, Flight { unreported: queries.len(), queries, deadline });
+        self.flights.insert(id, Flight { unreported: queries.len(), queries, deadline, why: None });
         Batch { id, component, domain, queries: asked, now: now.wall, budget: shortest }
     }
 
@@ -215,6 +245,16 @@ impl Schedule {
         let settings = self.settings.clone();
         let Some(poll) = self.get_mut(id).filter(|poll| poll.asked == Some(batch)) else { return false };
         poll.asked = None;
+        // A failure of the component itself says neither that it works nor that it takes its batch down.
+        let guest = matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Internal);
+        if !guest {
+            let (question, down, held) = (poll.question.clone(), poll.down(), poll.up());
+            if held {
+                self.wards.census.left(Scope::Query);
+            }
+            self.wards.answered(&question, down);
+        }
+        let Some(poll) = self.get_mut(id) else { return false };
         match outcome {
             Outcome::Ready(sample, state) => {
                 if let Some(state) = state {
@@ -229,7 +269,7 @@ impl Schedule {
                 self.advance(id, regular);
                 self.advance(id, next);
             }
-            Outcome::Failed(failure) => self.failed(id, failure, now),
+            Outcome::Failed(failure) => _ = self.failed(id, failure, now),
             Outcome::Pending { state, retry } => {
                 poll.state = state;
                 poll.trouble.suspect = false;
@@ -242,19 +282,20 @@ impl Schedule {
         true
     }
 
-    fn failed(&mut self, id: QueryId, failure: Failure, now: Now) {
+    /// A query has failed. Returns how long it rests beyond its period.
+    fn failed(&mut self, id: QueryId, failure: Failure, now: Now) -> Duration {
         let settings = self.settings.clone();
         let internal = failure.kind == FailureKind::Internal;
-        let Some(poll) = self.get_mut(id) else { return };
+        let Some(poll) = self.get_mut(id) else { return Duration::ZERO };
         if !internal {
             poll.trouble.suspect = false;
-            poll.trouble.alone = 0;
         }
         let pause = poll.failed(failure, &settings);
         if !pause.is_zero() {
             // Later than the slot's timer is fine: the slot looks again and finds nothing due.
             poll.due = poll.due.max(now.mono + pause);
         }
+        pause
     }
 
     fn reported(&mut self, batch: BatchId) {
@@ -266,6 +307,13 @@ impl Schedule {
         }
     }
 
+    /// A batch is about to end before its time.
+    pub(crate) fn broke(&mut self, batch: BatchId, why: Failure) {
+        if let Some(flight) = self.flights.get_mut(&batch) {
+            flight.why = Some(why);
+        }
+    }
+
     /// A batch has ended: its queries without an outcome have failed, and are asked alone next time. Returns them.
     pub(crate) fn ended(&mut self, batch: BatchId, now: Now) -> Vec<QueryId> {
         let Some(flight) = self.flights.remove(&batch) else { return Vec::new() };
@@ -273,17 +321,27 @@ impl Schedule {
         let mut unreported = flight.queries;
         unreported.retain(|id| self.get(*id).is_some_and(|poll| poll.asked == Some(batch)));
         for id in &unreported {
-            self.lost(*id, alone, now);
+            self.lost(*id, alone, flight.why.clone(), now);
         }
         unreported
     }
 
     /// A query about which its batch said nothing.
-    fn lost(&mut self, id: QueryId, alone: bool, now: Now) {
+    fn lost(&mut self, id: QueryId, alone: bool, why: Option<Failure>, now: Now) {
         let Some(poll) = self.get_mut(id) else { return };
         poll.asked = None;
+        let first = poll.trouble.alone == 0;
         poll.unreported(alone);
-        self.failed(id, Failure::new(FailureKind::Internal, "the scaler gave no answer"), now);
+        let (question, asked, period) = (poll.question.clone(), poll.asked_at, poll.period());
+        if alone {
+            let settings = &self.settings;
+            self.wards.fell(&Fall { question: &question, first, asked, period, now: now.mono, settings });
+        }
+        let silent = || Failure::new(FailureKind::Internal, "the scaler gave no answer");
+        let pause = self.failed(id, why.unwrap_or_else(silent), now);
+        if alone {
+            self.put_aside(id, pause.max(period), now.mono);
+        }
     }
 }
 

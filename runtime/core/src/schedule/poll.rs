@@ -1,6 +1,8 @@
 //! The state of one question that is asked again and again.
+use super::ward::Down;
 use crate::failure::{Failure, FailureKind};
 use crate::message::{BatchId, QueryId};
+use crate::quarantine::{Quarantine, Scope};
 use crate::query::Question;
 use crate::sample::{Freshness, Sample};
 use crate::settings::{Settings, backoff, seed};
@@ -36,6 +38,18 @@ pub(crate) struct Trouble {
     pub(crate) suspect: bool,
     /// How often it brought down a batch of its own.
     pub(crate) alone: u32,
+    /// What is known of it while it has.
+    pub(super) down: Down,
+    /// It was put aside for that, and has not answered since.
+    pub(crate) quarantine: Option<Quarantine>,
+}
+
+/// What is new of a query that is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Anew,
+    Wider,
+    AsBefore,
 }
 
 /// One question and all that is known about it.
@@ -162,7 +176,7 @@ impl Poll {
         let retry_after = failure.retry_after.unwrap_or_default().min(settings.failure_cap);
         let hopeless = hopeless(failure.kind);
         self.trouble.failure = Some(failure);
-        let attempts = if self.trouble.alone >= ALONE_MAX {
+        let attempts = if self.aside() {
             self.trouble.alone - ALONE_MAX + 2
         } else if hopeless {
             self.trouble.attempts
@@ -174,6 +188,38 @@ impl Poll {
         let pause = backoff(period, cap, attempts, seed(&self.question.identity));
         // The first period passes anyway.
         if attempts <= 1 { retry_after } else { retry_after.max(pause) }
+    }
+
+    /// How it is down, if it is.
+    pub(super) fn down(&self) -> Option<Down> {
+        (self.trouble.alone > 0).then_some(self.trouble.down)
+    }
+
+    /// Whether it is put aside as a query.
+    pub(super) fn aside(&self) -> bool {
+        self.trouble.alone >= ALONE_MAX
+    }
+
+    /// Its component has answered about it: it is down no more. Tells whether it was in quarantine.
+    pub(super) fn up(&mut self) -> bool {
+        self.trouble.alone = 0;
+        self.trouble.down = Down::default();
+        self.trouble.quarantine.take().is_some()
+    }
+
+    /// It is held back. Tells what is new of that: it was not, or by something narrower.
+    pub(super) fn hold(&mut self, scope: Scope, pause: Duration, longest: Duration) -> Held {
+        match &mut self.trouble.quarantine {
+            Some(known) if known.scope >= scope => Held::AsBefore,
+            Some(known) => {
+                known.scope = scope;
+                Held::Wider
+            }
+            None => {
+                self.trouble.quarantine = Some(Quarantine::new(scope, self.trouble.alone, pause, longest));
+                Held::Anew
+            }
+        }
     }
 
     /// It was in a batch that ended without a word about it.

@@ -106,6 +106,7 @@ impl Core {
         let Some(tracked) = workloads.get_mut(index as usize) else { return };
         tracked.compare_hpa();
         tracked.watch_hpa_trouble(now.mono);
+        tracked.tell_quarantines(schedule, out);
         let mut told = tracked.told.take();
         let judged = tracked.judge(schedule, settings, now, flush, &mut told);
         tracked.told = told;

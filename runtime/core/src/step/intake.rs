@@ -31,6 +31,7 @@ impl Core {
         tracked.refused = None;
         tracked.hpa = None;
         tracked.hpa_differs = None;
+        tracked.used.clear();
         tracked.settle_until = now.mono + settle;
         self.ask(index, now);
         self.touch(index);

@@ -11,34 +11,55 @@ use crate::tracked::Tracked;
 use crate::workload::{Aim, Engine, Trigger};
 use crate::write::{HpaOp, TargetSeen};
 
+/// What pods use may be used this many reads long, should no read end meanwhile.
+const USABLE_READS: u32 = 3;
+
 impl Tracked {
     /// What each trigger says.
-    pub(crate) fn readings<'a>(&'a self, schedule: &'a Schedule, now: Mono) -> Vec<Reading<'a>> {
+    pub(crate) fn readings<'a>(&'a self, schedule: &'a Schedule, settings: &Settings, now: Mono) -> Vec<Reading<'a>> {
         let triggers = self.triggers().iter().enumerate();
-        triggers.map(|(position, trigger)| self.reading(schedule, position, trigger, now)).collect()
+        let reading = |(position, trigger): (usize, &'a Trigger)| match trigger {
+            Trigger::Resource { index, .. } => self.resource(*index, settings, now),
+            other => self.reading(schedule, position, other, now),
+        };
+        triggers.map(reading).collect()
+    }
+
+    /// What pods use, while it is no older than [`USABLE_READS`] reads.
+    fn resource(&self, index: u16, settings: &Settings, now: Mono) -> Reading<'_> {
+        // At zero there are no pods, and nothing to complain about.
+        let at_zero = matches!(self.stored.target, Some(TargetSeen::Found { spec: 0, .. }));
+        let Some(used) = self.used.get(&index).filter(|_| !at_zero) else {
+            return Reading::Resource { known: None, failure: None, failing: false };
+        };
+        let usable = now <= used.at + settings.read_interval * USABLE_READS;
+        let failing = used.failing_since.is_some_and(|since| now >= since + settings.hpa_trouble);
+        Reading::Resource { known: used.known.filter(|_| usable), failure: used.failure.as_ref(), failing }
     }
 
     fn reading<'a>(&'a self, schedule: &'a Schedule, position: usize, trigger: &'a Trigger, now: Mono) -> Reading<'a> {
         let (metrics, aim) = match trigger {
-            Trigger::Resource { .. } => return Reading::Resource,
             Trigger::Unusable { fault, .. } => return Reading::Unusable(fault),
+            // Nobody is asked for it.
+            Trigger::Resource { .. } => return Reading::Waiting,
             Trigger::External { metrics, aim, .. } => (metrics, *aim),
         };
         let Some(poll) = self.asked.get(position).copied().flatten().and_then(|id| schedule.get(id)) else {
             return Reading::Waiting;
         };
         let failure = poll.trouble.failure.as_ref();
+        let quarantine = poll.trouble.quarantine.as_ref();
         match &poll.answer {
             Some(answer) => {
                 let failing = now > answer.fresh_until && poll.lasting(now);
                 let until = if aim == Aim::Value { answer.fresh_until } else { answer.usable_until };
                 if now > until {
-                    return Reading::Unknown { failure, failing };
+                    return Reading::Unknown { failure, failing, quarantine };
                 }
                 let aged = (now > answer.fresh_until).then(|| now.since(answer.sample.observed));
-                Reading::Known { sample: &answer.sample, metrics, aged, failure, failing }
+                Reading::Known { sample: &answer.sample, metrics, aged, failure, failing, quarantine }
             }
-            None if failure.is_some() => Reading::Unknown { failure, failing: true },
+            None if failure.is_some() => Reading::Unknown { failure, failing: true, quarantine },
             None => Reading::Waiting,
         }
     }
@@ -52,7 +73,7 @@ impl Tracked {
         told: &mut Option<Told>,
     ) -> Option<Judged> {
         let workload = self.workload.as_ref()?;
-        let readings = self.readings(schedule, now.mono);
+        let readings = self.readings(schedule, settings, now.mono);
         let target = self.stored.target.as_ref();
         let (hpa, conflict) = match self.hpa_step(&readings, now.mono) {
             Ok(op) => (op, None),
@@ -67,6 +88,7 @@ impl Tracked {
             past_known: self.local() || self.stored.record.is_some(),
             memory: &self.memory,
             behavior: self.hpa.as_ref().and_then(|shape| shape.as_ref()).and_then(|shape| shape.behavior.as_ref()),
+            flags: settings.direct,
             now,
         });
         let record = self.stored.record.as_ref();
@@ -77,11 +99,19 @@ impl Tracked {
             }
             let indices: Vec<u16> = workload.triggers.iter().map(trigger_index).collect();
             let health = Health { fault, target, readings: &readings, indices: &indices };
+            let unknown = |reading: &Reading<'_>| matches!(reading, Reading::Unknown { quarantine: Some(_), .. });
+            let quarantined: Vec<u16> = indices
+                .iter()
+                .zip(&readings)
+                .filter(|(_, reading)| unknown(reading))
+                .map(|(index, _)| *index)
+                .collect();
             let facts = StatusFacts {
                 workload,
                 readings: &readings,
                 decision: &decision,
                 ready: health.ready(told),
+                quarantined: &quarantined,
                 original_replicas: self.original_replicas,
                 hpa: self.stored.hpa.as_ref(),
                 hpa_trouble: self.hpa_trouble.is_some_and(|since| now.mono >= since + settings.hpa_trouble),

@@ -10,6 +10,7 @@ mod consider;
 mod intake;
 mod judge;
 mod outcome;
+mod quarantine;
 mod release;
 mod send;
 mod stored;
@@ -31,6 +32,7 @@ impl Core {
             Msg::Gone(key) => self.gone(&key, now),
             Msg::Seen(key, seen) => self.seen(&key, seen, now),
             Msg::Outcomes(batch, outcomes) => self.outcomes(batch, outcomes, now),
+            Msg::BatchBroke(batch, why) => self.schedule.broke(batch, why),
             Msg::BatchEnded(batch) => self.batch_ended(batch, now),
             Msg::Ack(key, kind, result) => self.acknowledged(&key, kind, result, now, out),
             Msg::Tick => {}

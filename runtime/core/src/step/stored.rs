@@ -22,6 +22,7 @@ impl Core {
             Seen::Record(record) => tracked.see_record(record, now),
             Seen::Hpa(hpa) => tracked.see_hpa(hpa, now.mono, lag),
             Seen::Target(target) => tracked.see_target(target),
+            Seen::Use(found) => tracked.see_use(found, now.mono),
         }
         self.touch(index);
     }
@@ -246,7 +247,9 @@ impl Tracked {
             Some(ready) if ready.status != Tri::Yes => {
                 let same =
                     before.ready.as_ref().is_some_and(|old| old.status == ready.status && old.reason == ready.reason);
-                if !same {
+                // What is put aside is told when it is, trigger by trigger.
+                let told = &*ready.reason == Reason::ComponentUnavailable.as_str() && !self.held.is_empty();
+                if !same && !told {
                     let triggers = [Reason::TriggerError, Reason::PartialTriggerError];
                     let failed = triggers.iter().any(|reason| reason.as_str() == &*ready.reason);
                     let reason = if failed { Reason::KEDAScalerFailed } else { Reason::ScaledObjectCheckFailed };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use windlass_core::failure::Fault;
 use windlass_core::key::{Digest, Fingerprint, MetricName, TargetRef, Text, WorkloadKey};
 use windlass_core::milli::Milli;
-use windlass_core::query::{MetricSpec, QueryIdentity, QueryPlan, Question, ResolvedTrigger, SourceKey};
+use windlass_core::query::{Endpoint, MetricSpec, QueryIdentity, QueryPlan, Question, ResolvedTrigger, SourceKey};
 use windlass_core::time::Wall;
 use windlass_core::workload::{
     Aim, Ask, Bounds, Declared, DeclaredTrigger, Engine, Hold, HpaOptions, Metric, Pause, ResourceTarget,
@@ -39,6 +39,7 @@ pub(crate) fn question(domain: &str, source: &str, queue: &str, discovered: bool
     let metric = MetricSpec { name: queue.into(), target: 5.0, activation: 0.0 };
     Arc::new(Question {
         identity: QueryIdentity(fingerprint(&format!("{domain}|{source}|{queue}"))),
+        alike: fingerprint(&format!("{source}|{queue}")),
         component: Digest([7; 32]),
         trigger: ResolvedTrigger {
             kind: "queue".into(),
@@ -47,11 +48,13 @@ pub(crate) fn question(domain: &str, source: &str, queue: &str, discovered: bool
             extras: BTreeMap::new(),
             identity: None,
             owner: None,
+            bound: None,
         },
         plan: QueryPlan {
             metrics: (!discovered).then(|| vec![metric]),
-            endpoints: Vec::new(),
-            group: "".into(),
+            endpoints: vec![Endpoint { parameter: None, host: source.into(), port: 80, tls: None }],
+            // Some sources are asked for many things by one request.
+            group: source.strip_prefix("grouped-").unwrap_or_default().into(),
             requests: 1,
         },
         source: SourceKey(fingerprint(source)),

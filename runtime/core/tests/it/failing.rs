@@ -150,3 +150,52 @@ fn a_scaler_that_always_asks_to_be_asked_at_once_is_held_back() {
     world.run(100.0);
     assert!(world.asked["q"].len() <= 101, "{}", world.asked["q"].len());
 }
+
+#[test]
+fn a_component_that_fails_a_whole_domain_is_probed_and_comes_back() {
+    let mut world = World::new();
+    let names: Vec<String> = (0..10).map(|at| format!("bad{at}")).collect();
+    let mut keys = Vec::new();
+    for name in &names {
+        world.answers.insert(name.as_str().into(), Answer::Kills);
+        keys.push(world.apply(object_in("broken", name).queue(name), 0));
+    }
+    world.set("other", 5.0);
+    let other = world.apply(object_in("fine", "other").queue("other"), 0);
+    world.run(3600.0);
+    world.forget();
+    world.run(3600.0);
+    let asked: usize = names.iter().map(|name| world.asked.get(name.as_str()).map_or(0, Vec::len)).sum();
+    assert!((8..=20).contains(&asked), "one probe per pause for all ten: {asked} polls in an hour");
+    assert!(world.asked["other"].len() >= 119, "another domain's is never skipped");
+    assert_eq!(world.replicas(&other), 1);
+    for key in &keys {
+        assert_eq!(world.ready(key).0, Tri::No);
+    }
+    for name in &names {
+        world.set(name, 5.0);
+    }
+    world.run(300.0 + 330.0 + 60.0);
+    for key in &keys {
+        assert_eq!((world.replicas(key), world.ready(key).0), (1, Tri::Yes));
+    }
+}
+
+#[test]
+fn a_query_that_works_is_never_skipped_for_its_neighbours() {
+    let mut world = World::new();
+    for at in 0..5 {
+        let name = format!("bad{at}");
+        world.answers.insert(name.as_str().into(), Answer::Kills);
+        world.apply(object(&name).queue(&name), 0);
+    }
+    world.run(3600.0);
+    // It comes while the component is quarantined for its own domain.
+    world.set("late", 5.0);
+    let late = world.apply(object("late").queue("late"), 0);
+    world.run(95.0);
+    assert_eq!(world.replicas(&late), 1);
+    world.forget();
+    world.run(3600.0);
+    assert!(world.asked["late"].len() >= 119, "{}", world.asked["late"].len());
+}

@@ -5,6 +5,8 @@ mod activity;
 mod build;
 mod failing;
 mod lifecycle;
+mod quarantine;
+mod resources;
 mod scheduling;
 mod unknown;
 mod world;

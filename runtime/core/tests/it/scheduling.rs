@@ -140,12 +140,70 @@ fn ten_thousand_are_asked_at_a_flat_rate() {
 fn batches_are_full_where_they_can_be() {
     let mut world = World::new();
     for at in 0..640 {
-        world.apply(object(&format!("o{at}")).queue(&format!("q{at}")), 0);
+        world.apply(object(&format!("o{at}")).queue_at("grouped-cloud", &format!("q{at}")), 0);
     }
     world.run(60.0);
     world.forget();
     world.run(30.0);
-    assert_eq!(world.polls.len(), 10);
+    assert_eq!(world.polls.len(), 10, "one request answers a batch");
+}
+
+/// Sources of fewer questions are not asked all of them at once either.
+#[test]
+fn fewer_questions_are_spread_over_their_period() {
+    for (count, most) in [(50, 32), (180, 32), (1_500, 130)] {
+        let mut world = World::new();
+        for at in 0..count {
+            let object = object_in(&format!("ns{}", at / 100), &format!("o{at}"));
+            world.apply(object.queue(&format!("q{at}")).poll(15), 0);
+        }
+        world.run(60.0);
+        let from = world.now;
+        world.forget();
+        world.run(60.0);
+        assert!(world.polls.iter().all(|(_, queries)| *queries <= 16.max(count / 60)), "{:?}", world.polls);
+        let buckets = per_second(&world, from, 60);
+        assert!(buckets.iter().all(|queries| *queries <= most), "{count} questions every 15 s: {buckets:?}");
+    }
+}
+
+/// Batches do not mix namespaces, but questions that differ in nothing else are asked in the same moment, and so by one
+/// request: at rest, and when all are new.
+#[test]
+fn the_same_question_of_many_namespaces_is_asked_at_the_same_moment() {
+    let mut world = World::new();
+    let start = world.now;
+    for at in 0..2_000 {
+        let object = object_in(&format!("ns{}", at / 100), &format!("o{at}"));
+        world.apply(object.queue(&format!("q{}", at % 50)).poll(15), 0);
+    }
+    world.run(10.0);
+    // What is asked within a second of the last time is answered by that time's request.
+    let requests = |world: &World, from: Mono| {
+        let mut requests = Vec::new();
+        for times in world.asked.values() {
+            let mut sent: Option<Mono> = None;
+            for at in times.iter().filter(|at| **at >= from) {
+                if sent.is_none_or(|sent| at.since(sent) >= Duration::from_secs(1)) {
+                    sent = Some(*at);
+                    requests.push(*at);
+                }
+            }
+        }
+        requests
+    };
+    assert_eq!(requests(&world, start).iter().filter(|at| at.since(start) < Duration::from_secs(1)).count(), 50);
+    world.run(50.0);
+    let from = world.now;
+    world.forget();
+    world.run(60.0);
+    let requests = requests(&world, from);
+    assert_eq!(requests.len(), 50 * 4, "50 questions, four periods");
+    // A batch is an instance: 20 namespaces with 50 questions each do not need a thousand of them.
+    assert!(world.polls.len() <= 20 * 4 * 4, "{} batches in four periods", world.polls.len());
+    let mut seconds = [0usize; 60];
+    requests.iter().for_each(|at| seconds[at.since(from).as_millis().saturating_sub(1) as usize / 1000] += 1);
+    assert!(seconds.iter().all(|requests| *requests <= 16), "{seconds:?}");
 }
 
 proptest! {
@@ -192,7 +250,7 @@ proptest! {
 fn sources_and_domains_keep_to_themselves() {
     let mut world = World::new();
     for at in 0..40 {
-        let source = format!("source{}", at % 2);
+        let source = format!("grouped-source{}", at % 2);
         let namespace = format!("ns{}", at % 4 / 2);
         world.apply(object_in(&namespace, &format!("o{at}")).queue_at(&source, &format!("q{at}")), 0);
     }

@@ -227,7 +227,12 @@ async fn a_killed_operator_loses_nothing() -> Result<()> {
     assert!(foreign.is_empty(), "{foreign:?}");
     holds(3, vec![6; 10], || async { counts(&windlass).await }).await?;
 
-    // Asked to stop, it stops well, and what would be lost is written.
+    // Asked to stop, it stops well, and what would be lost is written, although a source hangs.
+    let hanging = ScriptedHttp::start().await?;
+    hanging.set_mood(Mood::Hanging);
+    windlass.deployment("hanging", 1).await?;
+    windlass.scale("hanging", json!({ "pollingInterval": 1, "triggers": [metrics_api(&hanging.url(), "1")] })).await?;
+    until("the source is asked", LIMIT, || async { Ok((hanging.count() > 0).then_some(())) }).await?;
     let status = operator.stop().await?;
     assert!(status.success(), "{status}");
     let object = windlass.scaled_objects().get("web-1").await?;

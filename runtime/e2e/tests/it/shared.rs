@@ -41,7 +41,7 @@ pub(crate) async fn namespace(client: &Client, test: &str) -> Result<String> {
     Ok(name)
 }
 
-/// A Deployment of pods that do nothing.
+/// A Deployment of pods that do nothing, and request half a core and 64 MiB.
 pub(crate) async fn deployment(client: &Client, namespace: &str, name: &str, replicas: i32) -> Result<Deployment> {
     let labels = json!({ "app": name });
     let deployment = serde_json::from_value(json!({
@@ -50,7 +50,7 @@ pub(crate) async fn deployment(client: &Client, namespace: &str, name: &str, rep
             "replicas": replicas, "selector": { "matchLabels": labels },
             "template": {
                 "metadata": { "labels": labels },
-                "spec": { "containers": [{ "name": "main", "image": "none" }], "terminationGracePeriodSeconds": 1 },
+                "spec": { "containers": [{ "name": "main", "image": "none", "resources": { "requests": { "cpu": "500m", "memory": "64Mi" } } }], "terminationGracePeriodSeconds": 1 },
             },
         },
     }))?;

@@ -14,14 +14,19 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use windlass_e2e::{
-    AuditEntry, AuditMark, ControlPlane, Installed, Operator, OperatorOptions, install, until, wait_for_metrics_api,
+    AuditEntry, AuditMark, ControlPlane, Folder, Installed, Operator, OperatorOptions, PodMetrics, components, install,
+    until, wait_for_metrics_api,
 };
+use windlass_testkit::guest::Guest;
 
 /// The operator and what was installed for it. It ends with this program.
 struct Running {
     control_plane: &'static ControlPlane,
     installed: Installed,
     operator: Arc<RwLock<Operator>>,
+    pod_metrics: OnceCell<PodMetrics>,
+    /// The operator's scalers, and its budgets of sources.
+    folder: Folder,
 }
 
 async fn running() -> Result<&'static Running> {
@@ -29,15 +34,39 @@ async fn running() -> Result<&'static Running> {
     let start = || async {
         let control_plane = shared::control_plane().await?;
         let installed = install(control_plane).await?;
-        // The HPA controller of tests reads every second.
-        let options =
-            OperatorOptions { arguments: vec!["--read-interval-s=1".to_owned()], ..OperatorOptions::default() };
+        // The HPA controller of tests reads every second, and scales down after five.
+        let folder = Folder::for_run("scalers")?;
+        add_scalers(&folder)?;
+        let budgets = folder.write(BUDGETS, "overrides: []\n")?;
+        let arguments = vec![
+            "--read-interval-s=1".to_owned(),
+            "--direct-downscale-stabilization-s=5".to_owned(),
+            format!("--source-budgets={}", budgets.display()),
+        ];
+        let scalers = Some(folder.path().to_owned());
+        let options = OperatorOptions { arguments, scalers, ..OperatorOptions::default() };
         let operator = Operator::start(control_plane, &installed, options).await?;
         wait_for_metrics_api(control_plane).await?;
-        anyhow::Ok(Running { control_plane, installed, operator: Arc::new(RwLock::new(operator)) })
+        let (operator, pod_metrics) = (Arc::new(RwLock::new(operator)), OnceCell::new());
+        anyhow::Ok(Running { control_plane, installed, operator, pod_metrics, folder })
     };
     let running = RUNNING.get_or_init(|| async { start().await.map_err(|error| format!("{error:#}")) }).await;
     running.as_ref().map_err(|error| anyhow!("{error}"))
+}
+
+/// The file with the budgets of sources.
+const BUDGETS: &str = "budgets.yaml";
+
+/// The repository's scalers, and one that breaks down whenever it is asked.
+fn add_scalers(folder: &Folder) -> Result<()> {
+    for entry in std::fs::read_dir(components()?)? {
+        let file = entry?.path();
+        if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|ending| ending == "wasm")) {
+            std::fs::copy(&file, folder.path().join(name))?;
+        }
+    }
+    folder.write("e2e-trap.wasm", Guest::polling("e2e-trap", "unreachable").component())?;
+    Ok(())
 }
 
 /// A test's view: a namespace of its own, beside other tests.
@@ -45,7 +74,7 @@ pub(crate) struct Windlass {
     pub(crate) client: Client,
     pub(crate) namespace: String,
     running: &'static Running,
-    _beside: Option<OwnedRwLockReadGuard<Operator>>,
+    beside: Option<OwnedRwLockReadGuard<Operator>>,
 }
 
 /// The whole system for one test: no other test runs.
@@ -61,6 +90,12 @@ impl Windlass {
         let beside = running.operator.clone().read_owned().await;
         beside.ensure_running()?;
         Windlass::new(test, running, Some(beside)).await
+    }
+
+    /// A further namespace of the same test. (A second turn beside others would wait for a test that wants to be alone, which
+    /// waits for the first one.)
+    pub(crate) async fn another(&self, test: &str) -> Result<Windlass> {
+        Windlass::new(test, self.running, None).await
     }
 
     /// The same while no other test of Windlass runs: for counts that concern the whole cluster, and for restarts.
@@ -95,11 +130,32 @@ impl Windlass {
     ) -> Result<Windlass> {
         let client = running.control_plane.client().await?;
         let namespace = shared::namespace(&client, test).await?;
-        Ok(Windlass { client, namespace, running, _beside: beside })
+        Ok(Windlass { client, namespace, running, beside: beside })
     }
 
     pub(crate) fn control_plane(&self) -> &'static ControlPlane {
         self.running.control_plane
+    }
+
+    /// What metrics-server would serve, started by the first test that asks.
+    pub(crate) async fn pod_metrics(&self) -> Result<&'static PodMetrics> {
+        let running: &'static Running = self.running;
+        running.pod_metrics.get_or_try_init(|| PodMetrics::start(running.control_plane)).await
+    }
+
+    /// Gives one source a budget of its own, and waits until the operator goes by it. Only while no other test does.
+    pub(crate) async fn set_budget(&self, source: &str, budget: &str) -> Result<()> {
+        let operator = self.beside.as_ref().context("only beside other tests")?;
+        let taken = || async {
+            let (_, metrics) = operator.page("/metrics").await?;
+            let line = "windlass_source_budget_reloads_total{result=\"taken\"} ";
+            let count = metrics.lines().find_map(|found| found.strip_prefix(line)).unwrap_or("0");
+            anyhow::Ok(count.parse::<f64>()?)
+        };
+        let before = taken().await?;
+        let text = format!("overrides:\n- {{ source: \"{source}\", {budget} }}\n");
+        self.running.folder.write(BUDGETS, text)?;
+        until("the new budgets are taken", LIMIT, || async { Ok((taken().await? > before).then_some(())) }).await
     }
 
     /// Objects of one kind in the test's namespace.

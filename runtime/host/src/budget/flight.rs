@@ -15,6 +15,7 @@ use super::source::Source;
 use bytes::Bytes;
 use state::{Flight, Phase, Role, Sending};
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -86,12 +87,20 @@ struct Kept {
 /// All requests that can be shared.
 pub(crate) struct Flights {
     kept: Mutex<Kept>,
-    window: Duration,
+    /// In microseconds.
+    window: AtomicU64,
 }
 
 impl Flights {
     pub(super) fn new(window: Duration) -> Flights {
-        Flights { kept: Mutex::default(), window }
+        let flights = Flights { kept: Mutex::default(), window: AtomicU64::new(0) };
+        flights.set_window(window);
+        flights
+    }
+
+    /// How long an answer is given to equal requests from now on.
+    pub(super) fn set_window(&self, window: Duration) {
+        self.window.store(u64::try_from(window.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -155,7 +164,7 @@ impl Flights {
                         continue;
                     };
                     drop(queued);
-                    let until = Instant::now() + self.window;
+                    let until = Instant::now() + Duration::from_micros(self.window.load(Ordering::Relaxed));
                     let sent = send(permit).await;
                     joined.end(sending, &sent, until);
                     return sent.got();

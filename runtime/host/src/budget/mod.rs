@@ -28,6 +28,7 @@ pub(crate) use place::{Permit, Slot, Ticket, Verdict};
 pub(crate) use source::Source;
 
 use crate::egress::canonical;
+use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -94,6 +95,11 @@ impl Budget {
         }
     }
 
+    /// More than requests in flight, so that those that rest keep nobody waiting.
+    fn most_connections(&self) -> usize {
+        self.connections.max(self.in_flight.max(1) + 1)
+    }
+
     fn bounds(&self) -> share::Bounds {
         share::Bounds {
             in_flight: self.in_flight.max(1),
@@ -122,7 +128,7 @@ struct SourceId {
 
 /// The budgets of all sources.
 pub(crate) struct Budgets {
-    budget: Arc<Budget>,
+    budget: ArcSwap<Budget>,
     sources: Mutex<HashMap<SourceId, Arc<Source>>>,
     metrics: SourceMetrics,
     io: Handle,
@@ -135,7 +141,7 @@ impl Budgets {
     pub(crate) fn new(budget: Budget, metrics: SourceMetrics) -> Budgets {
         Budgets {
             flights: Flights::new(budget.share_window),
-            budget: Arc::new(budget),
+            budget: ArcSwap::from_pointee(budget),
             sources: Mutex::default(),
             metrics,
             io: Handle::current(),
@@ -168,12 +174,24 @@ impl Budgets {
         let name = crate::clean::line(&name);
         let source = Arc::new(Source::new(
             name,
-            overrides::budget(&self.budget, &id.host, id.port),
+            overrides::budget(&self.budget.load_full(), &id.host, id.port),
             &self.metrics,
             self.io.clone(),
         ));
         sources.insert(id, source.clone());
         Ok(source)
+    }
+
+    /// Other budgets from now on, for sources that are known too: what waits goes on waiting, what flies goes on flying, and
+    /// breakers stay as they are.
+    pub(crate) fn replace(&self, budget: Budget) {
+        self.flights.set_window(budget.share_window);
+        let budget = Arc::new(budget);
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        self.budget.store(budget.clone());
+        for (id, source) in sources.iter() {
+            source.adapt(overrides::budget(&budget, &id.host, id.port));
+        }
     }
 
     /// Forgets sources that nobody asks any more.

@@ -27,6 +27,29 @@ impl FromStr for Override {
     }
 }
 
+impl Override {
+    /// Of a source `HOST[:PORT]`; what is `None` is as for all.
+    ///
+    /// # Errors
+    /// When the source is no host, a figure is out of range, or there is none.
+    pub fn new(
+        source: &str,
+        rate: Option<f64>,
+        burst: Option<u32>,
+        in_flight: Option<usize>,
+    ) -> Result<Override, NotAnOverride> {
+        let mut text = source.to_owned();
+        if !source.contains(',') {
+            text.extend(rate.map(|rate| format!(",rate={rate}")));
+            text.extend(burst.map(|burst| format!(",burst={burst}")));
+            text.extend(in_flight.map(|slots| format!(",in-flight={slots}")));
+        } else {
+            text.push_str(" (no host)");
+        }
+        text.parse()
+    }
+}
+
 fn parse(text: &str) -> Option<Override> {
     let mut parts = text.split(',').map(str::trim);
     let (host, port) = address(parts.next()?)?;

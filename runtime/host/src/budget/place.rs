@@ -121,25 +121,30 @@ impl Permit {
     /// Nothing was sent: the token goes to the next one.
     pub(crate) fn unused(self) {
         let mut state = self.0.source.lock();
-        state.spare = (state.spare + 1).min(self.0.source.budget.burst);
+        state.spare = (state.spare + 1).min(self.0.source.budget.load().burst);
     }
 }
 
 /// An open connection's place among those of its source.
 pub(crate) struct Slot {
     source: Arc<Source>,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Slot {
     pub(super) fn new(source: Arc<Source>, permit: Option<OwnedSemaphorePermit>) -> Slot {
         source.series.connections.inc();
-        Slot { source, _permit: permit }
+        Slot { source, permit }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.source.series.connections.dec();
+        if let Some(permit) = self.permit.take()
+            && self.source.pay()
+        {
+            permit.forget();
+        }
     }
 }

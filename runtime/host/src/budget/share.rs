@@ -61,6 +61,10 @@ impl<W> Share<W> {
         Share { bounds, lanes: HashMap::new(), turns: VecDeque::new(), waiting: 0, in_flight: 0, last: 0 }
     }
 
+    pub(super) fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight
     }

@@ -145,3 +145,26 @@ mod tests {
         assert_eq!(slow.left(now), Some(secs(1)));
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use super::asked_to_wait;
+    use http::{HeaderMap, HeaderValue, StatusCode, header};
+    use std::time::{Duration, SystemTime};
+    use windlass_testkit::{Edits, mangled};
+
+    #[test]
+    fn retry_after() {
+        let texts =
+            ["120", "Wed, 21 Oct 2015 07:28:00 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"];
+        bolero::check!().with_type::<(Edits, u32, bool)>().for_each(|(edits, now, throttled)| {
+            let Ok(value) = HeaderValue::from_bytes(&mangled(&texts, edits)) else { return };
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, value)]);
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs((*now).into());
+            let status = if *throttled { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
+            let wait = asked_to_wait(status, &headers, now);
+            assert!(wait.is_some() || !throttled);
+            assert!(wait.and_then(|wait| wait.told).is_none_or(|told| !told.is_zero()));
+        });
+    }
+}

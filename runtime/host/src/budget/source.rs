@@ -7,7 +7,9 @@ use super::place::{Place, Probes, Slot, Ticket, Verdict};
 use super::refusal::Refusal;
 use super::share::{Full, Share};
 use super::slow::{Slow, Wait};
+use arc_swap::ArcSwap;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -27,15 +29,17 @@ type Waiter = oneshot::Sender<Result<(), Refusal>>;
 /// A source and its budget.
 pub(crate) struct Source {
     name: String,
-    pub(super) budget: Arc<Budget>,
-    limiter: Limiter,
+    pub(super) budget: ArcSwap<Budget>,
     state: Mutex<State>,
     pub(super) series: Series,
     connections: Arc<Semaphore>,
+    /// Connections that have to be closed before there is room for new ones.
+    excess: AtomicUsize,
     io: Handle,
 }
 
 pub(super) struct State {
+    limiter: Limiter,
     pub(super) share: Share<Waiter>,
     /// Tokens that were taken and not used.
     pub(super) spare: u32,
@@ -51,6 +55,7 @@ pub(super) struct State {
 impl Source {
     pub(super) fn new(name: String, budget: Arc<Budget>, metrics: &SourceMetrics, io: Handle) -> Source {
         let state = State {
+            limiter: Limiter::new(budget.rate, budget.burst),
             share: Share::new(budget.bounds()),
             spare: 0,
             armed: false,
@@ -62,10 +67,10 @@ impl Source {
         Source {
             series: metrics.series(&name),
             name,
-            limiter: Limiter::new(budget.rate, budget.burst),
             state: Mutex::new(state),
-            connections: Arc::new(Semaphore::new(budget.connections.max(budget.in_flight.max(1) + 1))),
-            budget,
+            connections: Arc::new(Semaphore::new(budget.most_connections())),
+            excess: AtomicUsize::new(0),
+            budget: ArcSwap::new(budget),
             io,
         }
     }
@@ -83,9 +88,35 @@ impl Source {
         self.lock().used
     }
 
+    /// Another budget from now on. A greater burst is there at once; a smaller number of connections is kept to as they end.
+    pub(super) fn adapt(self: &Arc<Self>, budget: Arc<Budget>) {
+        let mut state = self.lock();
+        let before = self.budget.swap(budget.clone());
+        if before.rate != budget.rate || before.burst != budget.burst {
+            state.limiter = Limiter::new(budget.rate, budget.burst);
+            state.spare = state.spare.min(budget.burst);
+        }
+        state.share.set_bounds(budget.bounds());
+        let (had, has) = (before.most_connections(), budget.most_connections());
+        if has < had {
+            let forgotten = self.connections.forget_permits(had - has);
+            self.excess.fetch_add(had - has - forgotten, Ordering::AcqRel);
+        } else {
+            let spared = (has - had).min(self.excess.load(Ordering::Acquire));
+            let paid = (0..spared).filter(|_| self.pay()).count();
+            self.connections.add_permits(has - had - paid);
+        }
+        self.pump(&mut state);
+    }
+
+    /// Takes one connection off the excess, when there is any.
+    pub(super) fn pay(&self) -> bool {
+        self.excess.fetch_update(Ordering::AcqRel, Ordering::Acquire, |excess| excess.checked_sub(1)).is_ok()
+    }
+
     pub(super) fn refuse(&self, refusal: Refusal) -> Failure {
         self.series.refused(refusal);
-        refusal.failure(&self.name, &self.budget)
+        refusal.failure(&self.name, &self.budget.load())
     }
 
     /// A place in the queue for one request of a namespace.
@@ -120,7 +151,7 @@ impl Source {
         while state.share.ready() {
             if state.spare > 0 {
                 state.spare -= 1;
-            } else if let Err(wait) = self.limiter.take() {
+            } else if let Err(wait) = state.limiter.take() {
                 return self.arm(state, wait);
             }
             let Some(waiter) = state.share.admit() else { return };
@@ -157,10 +188,10 @@ impl Source {
 
     /// What was waited for in vain.
     pub(super) fn missing(&self, domain: &Domain) -> Refusal {
-        let state = self.lock();
-        if state.share.in_flight() >= self.budget.bounds().in_flight {
+        let (state, budget) = (self.lock(), self.budget.load());
+        if state.share.in_flight() >= budget.bounds().in_flight {
             Refusal::InFlight
-        } else if state.share.in_flight_of(domain) >= self.budget.in_flight_per_namespace() {
+        } else if state.share.in_flight_of(domain) >= budget.in_flight_per_namespace() {
             Refusal::InFlightOfNamespace
         } else {
             Refusal::Rate
@@ -168,11 +199,12 @@ impl Source {
     }
 
     fn rules(&self) -> (Rule, Rule) {
+        let budget = self.budget.load();
         let rule = Rule {
-            failures: self.budget.breaker_failures.max(1),
+            failures: budget.breaker_failures.max(1),
             quiet: Duration::ZERO,
-            first: self.budget.breaker_pause,
-            cap: self.budget.breaker_pause_cap,
+            first: budget.breaker_pause,
+            cap: budget.breaker_pause_cap,
         };
         (rule, Rule { quiet: QUIET, ..rule })
     }
@@ -223,7 +255,7 @@ impl Source {
     pub(super) fn slow_down(&self, wait: Wait) {
         let now = Instant::now();
         let mut state = self.lock();
-        state.slow.asked(wait, now, self.budget.retry_after_cap, chance());
+        state.slow.asked(wait, now, self.budget.load().retry_after_cap, chance());
         if let Some(left) = state.slow.left(now) {
             let waiters = state.share.drain(None);
             self.send_away(waiters, Refusal::Slowed(left));

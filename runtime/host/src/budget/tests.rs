@@ -8,6 +8,7 @@ use windlass_core::{Digest, FailureKind};
 pub(crate) fn question(domain: &str, secrets: u8) -> Question {
     Question {
         identity: QueryIdentity(Fingerprint([0; 32])),
+        alike: Fingerprint([0; 32]),
         component: Digest([0; 32]),
         trigger: ResolvedTrigger {
             kind: "test".into(),
@@ -16,6 +17,7 @@ pub(crate) fn question(domain: &str, secrets: u8) -> Question {
             extras: BTreeMap::new(),
             identity: None,
             owner: None,
+            bound: None,
         },
         plan: QueryPlan { metrics: None, endpoints: Vec::new(), group: "".into(), requests: 1 },
         source: SourceKey(Fingerprint([0; 32])),
@@ -331,4 +333,53 @@ async fn a_source_may_have_a_budget_of_its_own() {
     for _ in 0..10 {
         permit(&other, "a").await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_changes_counts_for_those_that_wait_already() {
+    let one = "small,rate=0.001,burst=1".parse().expect("well-formed");
+    let budgets = budgets(Budget { rate: 0.001, burst: 1, overrides: vec![one], ..Budget::default() });
+    let source = budgets.source(&question("a", 0), &endpoint("queue", 80)).expect("a source");
+    let small = budgets.source(&question("a", 0), &endpoint("small", 80)).expect("a source");
+    drop((permit(&source, "a").await, permit(&small, "a").await));
+    let (waits, still) = (source.enter(&domain("a")).expect("a place"), small.enter(&domain("a")).expect("a place"));
+    let overrides = vec!["small,rate=0.001,burst=1".parse().expect("well-formed")];
+    budgets.replace(Budget { rate: 1_000.0, burst: 10, in_flight: 2, overrides, ..Budget::default() });
+    let held = waits.granted(Instant::now()).await.expect("a slot at once");
+    refused(still.granted(Instant::now() + secs(1)).await);
+    // Two slots, of which a namespace has one.
+    let second = source.enter(&domain("a")).expect("a place");
+    let failure = refused(second.granted(Instant::now() + secs(1)).await);
+    assert!(failure.message.contains("all 1 requests"), "{failure}");
+    drop(held);
+    permit(&source, "a").await;
+    // A source that comes later has the same.
+    let later = budgets.source(&question("a", 1), &endpoint("queue", 80)).expect("a source");
+    let _one = permit(&later, "a").await;
+    refused(later.enter(&domain("a")).expect("a place").granted(Instant::now() + secs(1)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_beyond_a_smaller_budget_are_not_replaced() {
+    let budget = |connections| Budget { in_flight: 1, connections, ..generous() };
+    let budgets = budgets(budget(4));
+    let source = budgets.source(&question("a", 0), &endpoint("queue", 80)).expect("a source");
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        open.push(source.slot(|| {}).await);
+    }
+    budgets.replace(budget(2));
+    let room = async || tokio::time::timeout(secs(1), source.slot(|| {})).await;
+    open.truncate(2);
+    assert!(room().await.is_err(), "two are open, as many as may be");
+    open.truncate(1);
+    open.push(room().await.expect("one more"));
+    budgets.replace(budget(3));
+    open.push(room().await.expect("one more"));
+    assert!(room().await.is_err());
+    open.clear();
+    for _ in 0..3 {
+        open.push(room().await.expect("all three"));
+    }
+    assert!(room().await.is_err());
 }

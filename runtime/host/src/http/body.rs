@@ -12,6 +12,8 @@ pub struct Body {
     incoming: Option<Incoming>,
     piece: Bytes,
     left: usize,
+    /// There is more than may be read.
+    pub(super) too_large: bool,
     deadline: Instant,
     held: Option<Held>,
 }
@@ -19,13 +21,13 @@ pub struct Body {
 impl Body {
     /// One that comes from the source.
     pub(super) fn incoming(incoming: Incoming, most: usize, deadline: Instant, held: Held) -> Body {
-        Body { incoming: Some(incoming), piece: Bytes::new(), left: most, deadline, held: Some(held) }
+        Body { incoming: Some(incoming), piece: Bytes::new(), left: most, too_large: false, deadline, held: Some(held) }
     }
 
     /// One that is here.
     pub(super) fn whole(piece: Bytes, deadline: Instant, held: Held) -> Body {
         let held = (!piece.is_empty()).then_some(held);
-        Body { incoming: None, piece, left: 0, deadline, held }
+        Body { incoming: None, piece, left: 0, too_large: false, deadline, held }
     }
 
     /// Reads on until the end, or until there are or will be more than `most` bytes: then what was read stays to be read.
@@ -36,7 +38,14 @@ impl Body {
         }
         let mut gathered = BytesMut::new();
         loop {
-            let piece = self.read(usize::MAX).await?;
+            let piece = match self.read(usize::MAX).await {
+                // The one who reads it is told, once there is no more to read.
+                Err(_) if self.too_large => {
+                    self.piece = gathered.freeze();
+                    return Ok(None);
+                }
+                read => read?,
+            };
             if piece.is_empty() {
                 return Ok(Some(gathered.freeze()));
             }
@@ -50,6 +59,9 @@ impl Body {
 
     pub(super) async fn read(&mut self, most: usize) -> Result<Bytes, Failure> {
         while self.piece.is_empty() {
+            if self.too_large {
+                return Err(Failure::new(FailureKind::BadResponse, "the answer is larger than scalers may read"));
+            }
             let Some(incoming) = &mut self.incoming else { return Ok(Bytes::new()) };
             let frame = tokio::time::timeout_at(self.deadline.into(), incoming.frame())
                 .await
@@ -65,10 +77,10 @@ impl Body {
                 }
                 Some(Ok(frame)) => {
                     let Ok(piece) = frame.into_data() else { continue };
-                    self.left = self.left.checked_sub(piece.len()).ok_or_else(|| {
-                        Failure::new(FailureKind::BadResponse, "the answer is larger than scalers may read")
-                    })?;
-                    self.piece = piece;
+                    match self.left.checked_sub(piece.len()) {
+                        Some(left) => (self.left, self.piece) = (left, piece),
+                        None => (self.too_large, self.incoming, self.held) = (true, None, None),
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection as Described};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -54,8 +54,23 @@ pub(super) struct Connector {
 pub(super) struct Dialled {
     io: TokioIo<Stream>,
     http2: bool,
+    rested: Rested,
     _open: Open,
     _slot: Slot,
+}
+
+/// Goes with all that comes of a connection: whether a request was answered on it before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rested(Arc<AtomicBool>);
+
+impl Rested {
+    pub(super) fn answered(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Counts a client's open connections.
@@ -69,7 +84,7 @@ impl Drop for Open {
 
 impl Described for Dialled {
     fn connected(&self) -> Connected {
-        let connected = Connected::new();
+        let connected = Connected::new().extra(self.rested.clone());
         if self.http2 { connected.negotiated_h2() } else { connected }
     }
 }
@@ -123,7 +138,8 @@ impl tower_service::Service<Uri> for Connector {
             let slot = source.slot(shed).await;
             let stream = dialer.dial(&endpoint, tls).await.map_err(Carried)?;
             open.fetch_add(1, Ordering::Relaxed);
-            Ok(Dialled { http2: stream.is_http2(), io: TokioIo::new(stream), _open: Open(open), _slot: slot })
+            let (http2, rested) = (stream.is_http2(), Rested::default());
+            Ok(Dialled { io: TokioIo::new(stream), http2, rested, _open: Open(open), _slot: slot })
         })
     }
 }

@@ -1,12 +1,13 @@
 //! One request and its answer.
 use super::body::Body;
-use super::client::{Carried, Pooled};
+use super::client::{Carried, Pooled, Rested};
 use crate::budget::{Answer, Budgets, Call, Got, Key, Permit, Sent, Source, Verdict};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Error as ClientError;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
@@ -83,7 +84,7 @@ impl Prepared {
 
     async fn head(self, permit: &mut Permit) -> Result<Response<Incoming>, Failure> {
         let sent = Instant::now();
-        match tokio::time::timeout_at(self.deadline.into(), self.client.request(self.request)).await {
+        match tokio::time::timeout_at(self.deadline.into(), answer(&self.client, self.request)).await {
             Ok(Ok(answer)) => {
                 permit.tell_answer(answer.status(), answer.headers());
                 Ok(answer)
@@ -121,6 +122,38 @@ impl Prepared {
             Err(failure) => ours(failure),
         }
     }
+}
+
+/// Sends a request, and once more when it met a connection that had rested until its other end closed it: nobody failed then.
+/// (Go's client, which KEDA's scalers use, does the same; hyper's only before it has begun to send.) What may have changed
+/// something is not repeated.
+async fn answer(client: &Pooled, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
+    let again = matches!(*request.method(), Method::GET | Method::HEAD).then(|| request.clone());
+    let answered = match (client.request(request).await, again) {
+        (Err(error), Some(again)) if met_a_rested_connection(&error) => client.request(again).await,
+        (answered, _) => answered,
+    }?;
+    if let Some(rested) = answered.extensions().get::<Rested>() {
+        rested.answered();
+    }
+    Ok(answered)
+}
+
+fn met_a_rested_connection(error: &ClientError) -> bool {
+    let mut extensions = Extensions::new();
+    if let Some(connected) = error.connect_info() {
+        connected.get_extras(&mut extensions);
+    }
+    let closed = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<hyper::Error>())
+        .is_some_and(|error| error.is_incomplete_message() || error.is_closed() || error.is_canceled() || reset(error));
+    closed && extensions.get::<Rested>().is_some_and(Rested::has_answered)
+}
+
+fn reset(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    let kinds = [ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
+    source.is_some_and(|error| kinds.contains(&error.kind()))
 }
 
 fn late(host: &str) -> Failure {

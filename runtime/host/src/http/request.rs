@@ -34,7 +34,7 @@ pub(super) fn request(
         .ok()
         .filter(|method| *method != Method::CONNECT)
         .ok_or_else(|| invalid(format!("{}: no such method", crate::clean::line(&asked.method))))?;
-    let filled = credential::fill(&question.trigger, &asked.credentials)?;
+    let filled = credential::fill(&question.trigger, endpoint, &asked.credentials)?;
     let mut target = asked.target;
     if !target.starts_with('/') {
         return Err(invalid("a request's target begins with /".to_owned()));
@@ -122,12 +122,7 @@ fn key(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8], question: &
     if let Some(tls) = &endpoint.tls {
         part(&[u8::from(tls.upgrade), u8::from(tls.verify), u8::from(tls.server_name.is_some())]);
         part(tls.server_name.as_deref().unwrap_or_default().as_bytes());
-        // The material itself: two queries may name it by one name and mean different things.
-        for name in [&tls.ca, &tls.certificate, &tls.key, &tls.key_password] {
-            let value = name.as_ref().and_then(|name| question.trigger.values.get(name));
-            part(&[u8::from(value.is_some())]);
-            part(value.map_or("", |value| value.text.expose()).as_bytes());
-        }
+        part(&crate::tls::material(tls, &question.trigger));
     }
     hash.finalize().into()
 }

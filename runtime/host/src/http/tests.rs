@@ -11,10 +11,16 @@ use crate::source::Dialer;
 use crate::tls::Roots;
 use http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use windlass_core::Secret;
 use windlass_core::failure::{Failure, FailureKind};
+use windlass_core::query::{Endpoint, Tls, Value};
+use windlass_core::scaler::Secrecy;
 use windlass_testkit::{Mood, ScriptedHttp};
 
 struct World {
@@ -116,6 +122,33 @@ async fn other_credentials_and_writes_are_never_shared() {
         world.ask("POST", "/", "a", 0).await.expect("an answer");
     }
     assert_eq!(world.server.count(), 8);
+}
+
+#[tokio::test]
+async fn a_client_goes_by_what_its_tls_material_is_and_not_by_its_name() {
+    let clients = Clients::new(dialer());
+    let budgets = budgets(Budget::default());
+    let tls = Tls {
+        upgrade: false,
+        server_name: None,
+        verify: true,
+        ca: Some("ca".into()),
+        certificate: None,
+        key: None,
+        key_password: None,
+    };
+    let endpoint = Endpoint { tls: Some(tls), ..endpoint("127.0.0.1", 443) };
+    let client = |pem: &str| {
+        let mut question = question("a", 0);
+        let value = Value { text: Secret::new(pem), secrecy: Secrecy::Open, from_authentication: false };
+        question.trigger.values.insert("ca".into(), value);
+        let source = budgets.source(&question, &endpoint).expect("a source");
+        clients.client(&question, &endpoint, &source).map(drop)
+    };
+    let authority = rcgen::generate_simple_self_signed(["a".to_owned()]).expect("a certificate").cert.pem();
+    client(&authority).expect("a client");
+    // What is no certificate is not taken for the one before.
+    assert_eq!(client("no certificate").expect_err("no authority").kind, FailureKind::Invalid);
 }
 
 #[tokio::test]
@@ -225,4 +258,52 @@ async fn connections_are_reused_and_bounded_across_namespaces() {
         assert!(world.gauges().1 <= 3);
     }
     assert_eq!(world.server.count(), 17);
+}
+
+/// A server that answers so many requests on each connection and closes it at the next. Its port, and how many requests it has
+/// read.
+async fn forgetful(answers: usize) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (port, heard) = (listener.local_addr().expect("an address").port(), Arc::new(AtomicUsize::new(0)));
+    let counted = heard.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let counted = counted.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4_096];
+                for place in 0.. {
+                    if !matches!(stream.read(&mut buffer).await, Ok(1..)) {
+                        return;
+                    }
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine";
+                    if place == answers || stream.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (port, heard)
+}
+
+#[tokio::test]
+async fn what_meets_a_connection_that_rested_too_long_is_asked_again_once() {
+    let world = world(Budget { share_window: Duration::ZERO, ..Budget::default() }).await;
+    let ask = async |method: &str, port| {
+        let prepared = world.prepare(method, "/", "a", 0, port);
+        text(prepared.run(Arc::new(Semaphore::new(1)), &world.budgets).await?).await
+    };
+    let (port, heard) = forgetful(1).await;
+    for count in [1, 3, 5] {
+        assert_eq!(ask("GET", port).await.expect("an answer"), "200 fine");
+        assert_eq!(heard.load(Ordering::Relaxed), count);
+    }
+    // It may have done what it was asked to do.
+    assert_eq!(ask("POST", port).await.expect_err("closed").kind, FailureKind::Unreachable);
+    assert_eq!(heard.load(Ordering::Relaxed), 6);
+    // A new connection that is closed is no news about an old one.
+    let (port, heard) = forgetful(0).await;
+    assert_eq!(ask("GET", port).await.expect_err("closed").kind, FailureKind::Unreachable);
+    assert_eq!(heard.load(Ordering::Relaxed), 1);
 }

@@ -205,3 +205,44 @@ async fn a_component_that_cannot_be_loaded_leaves_the_others() {
     assert!(fault.message.contains("bad.wasm was not loaded"), "{fault}");
     assert_eq!(subject.host.find("other").unwrap_err().reason, windlass_core::Reason::UnknownTriggerType);
 }
+
+fn serving(name: &str, version: &str, triggers: &[&str]) -> Vec<u8> {
+    // Another version is another component of the same name: its description differs.
+    let parameters = vec![Declared { name: version.to_owned(), ..Declared::default() }];
+    let triggers = triggers.iter().map(|kind| (*kind).to_owned()).collect();
+    Guest { triggers, parameters, ..Guest::new(name) }.component()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_takes_no_trigger_type_from_another() {
+    use windlass_core::port::Scalers as _;
+    let host = host(|_| {});
+    let first = host.load(serving("first", "v1", &["queue", "stack"])).await.unwrap();
+    let error = host.load(serving("second", "v1", &["heap", "queue"])).await.unwrap_err();
+    let HostError::TypeTaken { kind, holder, component } = &error else { panic!("{error}") };
+    assert_eq!(&**kind, "queue");
+    assert!(holder.starts_with("first (sha256:") && component.starts_with("second (sha256:"), "{error}");
+    assert_eq!(host.find("queue").unwrap().digest, first.digest);
+    assert!(host.find("heap").is_err(), "it is not taken in part");
+    // A newer version of itself takes its place.
+    let newer = host.load(serving("first", "v2", &["queue", "stack"])).await.unwrap();
+    assert_eq!(host.find("queue").unwrap().digest, newer.digest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_folders_components_the_first_by_name_serves_a_type() {
+    use windlass_core::port::Scalers as _;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, wasm| std::fs::write(folder.path().join(file), wasm).unwrap();
+    write("c.wasm", serving("other", "v1", &["queue"]));
+    write("a.wasm", serving("right", "v1", &["queue"]));
+    // Not even under its name.
+    write("b.wasm", serving("right", "v2", &["queue", "more"]));
+    for _ in 0..2 {
+        let host = host(|_| {});
+        assert_eq!(host.load_directory(folder.path()).await.unwrap(), 1);
+        let served = host.find("queue").unwrap();
+        assert_eq!((&*served.name, &*served.parameters[0].name), ("right", "v1"));
+        assert!(host.find("more").is_err());
+    }
+}

@@ -49,6 +49,20 @@ async fn a_redirect_is_an_answer_and_not_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_redirect_leads_to_a_clouds_metadata() {
+    for status in [301, 302, 303, 307, 308] {
+        let source = ScriptedHttp::start().await.unwrap();
+        source.change(|answer| {
+            answer.status = http::StatusCode::from_u16(status).unwrap();
+            answer.headers.insert("location", "http://169.254.169.254/latest/meta-data/".parse().unwrap());
+        });
+        let outcomes = sent(source.address().port(), "x", &[get("/")], BUDGET).await;
+        assert_eq!(number(outcomes[0].as_ref()), f64::from(status));
+        assert_eq!(source.count(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_cannot_be_split_nor_sent_elsewhere() {
     let source = Raw::echoing("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
     let header = |name: &str, text: &str| Ask { headers: vec![pair(name, text)], ..get("/") };

@@ -39,6 +39,17 @@ async fn a_failure_says_no_secret_of_its_batch() {
     }
 }
 
+/// What becomes a space becomes no secret by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_found_whatever_stands_for_its_spaces() {
+    let mut guest = Guest::new("tells");
+    let message = guest.text("login with correct\thorse&battery failed");
+    guest.poll = format!("(call $failed (i32.const 0) (i32.const 1) {message})");
+    let subject = subject(&guest).await;
+    let outcomes = subject.poll(subject.batch(vec![secretive(&subject, "ns")], &[], BUDGET)).await;
+    assert_eq!(&*failure(outcomes[0].as_ref(), FailureKind::Auth).message, "login with … failed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failures_message_is_one_short_line() {
     let mut guest = Guest::new("shouts");

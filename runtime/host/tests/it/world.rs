@@ -71,6 +71,7 @@ pub(crate) fn trigger(kind: &str, domain: &str, values: impl IntoIterator<Item =
         extras: BTreeMap::new(),
         identity: None,
         owner: None,
+        bound: None,
     }
 }
 

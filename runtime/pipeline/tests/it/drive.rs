@@ -1,7 +1,8 @@
 //! The core's task, with a real core.
-use crate::fake::{FakePoller, FakeScalers, FakeWriter, Mood, intake};
+use crate::fake::{BROKE, FakePoller, FakeScalers, FakeWriter, Mood, intake};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use windlass_core::failure::FailureKind;
 use windlass_core::message::{IntakeMsg, Msg, Seen};
 use windlass_core::resolve::ProcessKey;
 use windlass_core::settings::Settings;
@@ -77,4 +78,26 @@ async fn a_hanging_component_ends_and_its_answers_count() {
     // The core still answers while the batch hangs.
     assert!(running.watcher.view(WorkloadKey::scaled_object("ns", "a")).await.is_some());
     drop(running.inbox);
+}
+
+#[tokio::test]
+async fn a_component_that_breaks_says_why_to_those_without_an_answer() {
+    let running = running(&["a", "b"], Mood::Break(3)).await;
+    until("one of two is scaled", || {
+        running.writer.0.lock().unwrap().iter().any(|write| matches!(write, Write::Scale { .. }))
+    })
+    .await;
+    let mut told = None;
+    for round in 0..500 {
+        for name in ["a", "b"] {
+            let view = running.watcher.view(WorkloadKey::scaled_object("ns", name)).await.unwrap();
+            told = told.or(view.triggers[0].failure.clone());
+        }
+        if told.is_some() {
+            break;
+        }
+        assert!(round < 499, "never told");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(told.map(|failure| (failure.kind, failure.message)), Some((FailureKind::Internal, BROKE.into())));
 }

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use windlass_core::failure::{Failure, FailureKind};
 use windlass_core::message::Batch;
 use windlass_core::port::{BoxFuture, Poller, Report, Scalers, Writer};
 use windlass_core::query::{MetricSpec, Problem, QueryPlan, ResolvedTrigger};
@@ -123,7 +124,12 @@ pub(crate) enum Mood {
     Value(i64),
     /// The first query has this value, and then the component hangs.
     Hang(i64),
+    /// The first query has this value, and then the component breaks.
+    Break(i64),
 }
+
+/// Why it breaks.
+pub(crate) const BROKE: &str = "it used too much";
 
 /// Answers batches.
 pub(crate) struct FakePoller {
@@ -139,7 +145,7 @@ impl Poller for FakePoller {
         Box::pin(async move {
             let (value, most) = match mood {
                 Mood::Value(value) => (value, usize::MAX),
-                Mood::Hang(value) => (value, 1),
+                Mood::Hang(value) | Mood::Break(value) => (value, 1),
             };
             for asked in batch.queries.iter().take(most) {
                 let sample = Sample {
@@ -151,8 +157,10 @@ impl Poller for FakePoller {
                 };
                 report.outcome(batch.id, asked.id, Outcome::Ready(sample, None));
             }
-            if matches!(mood, Mood::Hang(_)) {
-                std::future::pending::<()>().await;
+            match mood {
+                Mood::Value(_) => {}
+                Mood::Hang(_) => std::future::pending().await,
+                Mood::Break(_) => report.broke(batch.id, Failure::new(FailureKind::Internal, BROKE)),
             }
         })
     }

@@ -74,6 +74,8 @@ pub struct Guest {
     pub metrics: Option<Vec<(String, f64, f64)>>,
     /// Parameter, host and port of the endpoints that it plans.
     pub endpoints: Vec<(Option<String>, String, u16)>,
+    /// The group that it plans.
+    pub group: String,
     /// Parameter and message of the problems that it finds instead.
     pub problems: Vec<(Option<String>, String)>,
     /// Instructions before it describes itself.
@@ -84,6 +86,8 @@ pub struct Guest {
     pub poll: String,
     /// Instructions at its start.
     pub start: Option<String>,
+    /// Instructions before it gives the host memory; the locals are `$old $had $align $size`.
+    pub realloc: String,
     /// Further fields of its module.
     pub fields: String,
     /// Its constants.
@@ -100,11 +104,13 @@ impl Guest {
             needs: Vec::new(),
             metrics: Some(vec![("value".to_owned(), 1.0, 0.0)]),
             endpoints: Vec::new(),
+            group: String::new(),
             problems: Vec::new(),
             describe: String::new(),
             configure: String::new(),
             poll: String::new(),
             start: None,
+            realloc: String::new(),
             fields: String::new(),
             arena: Arena::new(CONSTANTS),
         }
@@ -177,11 +183,12 @@ impl Guest {
         let list = self.room(8);
         let start =
             self.start.as_ref().map_or(String::new(), |start| format!("(func $begin {LOCALS} {start}) (start $begin)"));
-        let Guest { describe, configure, poll, fields, arena, .. } = &self;
+        let Guest { describe, configure, poll, fields, arena, realloc, .. } = &self;
+        let prelude = PRELUDE.replace(";; realloc", realloc);
         let (heap, pages) = (arena.end(), arena.end() / 65_536 + 1);
         format!(
             r#"(module
-              {PRELUDE}
+              {prelude}
               (memory $memory (export "memory") {pages})
               (global $heap (mut i32) (i32.const {heap}))
               (global $start i32 (i32.const {heap}))
@@ -250,7 +257,7 @@ impl Guest {
             endpoints.push(record.pad(4).byte(0).record(&tls, 4));
         }
         let endpoints = arena.list(endpoints);
-        let group = arena.text("");
+        let group = arena.text(&self.group);
         let record = Record::default().byte(0).pad(4).byte(u8::from(self.metrics.is_none()));
         record.slice(metrics).slice(endpoints).slice(group).word(1)
     }

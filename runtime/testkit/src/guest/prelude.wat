@@ -31,6 +31,7 @@
 
 (func (export "cabi_realloc") (param $old i32) (param $had i32) (param $align i32) (param $size i32) (result i32)
   (local $at i32)
+  ;; realloc
   (local.set $at (call $alloc (local.get $size) (local.get $align)))
   (memory.copy (local.get $at) (local.get $old) (local.get $had))
   (local.get $at))

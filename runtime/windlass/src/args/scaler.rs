@@ -1,5 +1,5 @@
 //! The flags of `windlass scaler`.
-use super::{Components, Output};
+use super::{Components, Keygen, Output, PullComponent, PushComponent, SignComponent, VerifyComponent};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +22,16 @@ pub(crate) enum Scaler {
     Configure(Try),
     /// Ask the source once, or again and again
     Poll(Poll),
+    /// Store a component in a registry, as an OCI artifact
+    Push(PushComponent),
+    /// Fetch a component from a registry into a file
+    Pull(PullComponent),
+    /// Sign what a registry holds, as `cosign sign --key` does
+    Sign(SignComponent),
+    /// Check the signature of what a registry holds
+    Verify(VerifyComponent),
+    /// Make a pair of keys for signatures
+    Keygen(Keygen),
 }
 
 /// `windlass scaler new`.
@@ -141,6 +151,11 @@ impl Scaler {
             Scaler::Inspect(options) => options.output,
             Scaler::Configure(options) => options.output,
             Scaler::Poll(options) => options.attempt.output,
+            Scaler::Push(options) => options.registries.output,
+            Scaler::Pull(options) => options.registries.output,
+            Scaler::Sign(options) => options.registries.output,
+            Scaler::Verify(options) => options.registries.output,
+            Scaler::Keygen(_) => Output::Text,
         }
     }
 }

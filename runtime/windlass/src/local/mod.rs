@@ -36,7 +36,7 @@ async fn local(arguments: Arguments) -> anyhow::Result<ExitCode> {
         bail!("no ScaledObject in {}", arguments.path.display());
     }
     let clock = Clock::start();
-    let host = Arc::new(components::host(&arguments.components, Reach::Local, clock, &mut Registry::default())?);
+    let host = components::host(&arguments.components, Reach::local(), clock, &mut Registry::default())?;
     components::load(&host, &arguments.components).await?;
 
     // Copies write to files, so that their lines do not tear the table.

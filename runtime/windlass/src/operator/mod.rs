@@ -1,5 +1,6 @@
 //! `windlass operator`: the stages, wired. One constructor a stage; every rule is elsewhere.
 mod certificate;
+mod reach;
 mod trust;
 
 use crate::args::Operator as Arguments;
@@ -12,12 +13,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options};
-use windlass_core::message::Msg;
-use windlass_core::settings::Settings;
+use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options, RequireBound};
 use windlass_core::{Board, Core, Now};
-use windlass_host::Host;
-use windlass_pipeline::{Clock, Drive, Prepare};
+use windlass_host::{Denial, Host};
+use windlass_pipeline::{Clock, Drive, Prepare, Watcher};
 use windlass_serve::{
     Access, AccessOptions, Authenticator, ExternalMetrics, Gate, Health, Limits, Readiness, serve_health, server_config,
 };
@@ -27,7 +26,11 @@ const STUCK: Duration = Duration::from_secs(120);
 
 /// Runs the command.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(operator(arguments))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(operator(arguments));
+    // Dropping the runtime would wait for work that blocks a thread, however long that takes.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What all stages share.
@@ -51,7 +54,6 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
         shutdown,
     };
     let synced = common.readiness.gate("sync");
-    let host = host(&common, &mut registry)?;
     let client = client(&common, &mut registry).await?;
     let pipeline = windlass_pipeline::Metrics::new(&mut registry);
     let served = windlass_serve::Metrics::new(&mut registry);
@@ -59,6 +61,9 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Both listeners first: a taken port is told at once, and health answers while the rest comes up.
     let plain = listen(&common.arguments.metrics_bind_address, "--metrics-bind-address").await?;
     let secure = listen(&common.arguments.secure_bind_address, "--secure-bind-address").await?;
+    let listeners = [plain.local_addr()?, secure.local_addr()?];
+    let closed = reach::closed(&common.arguments, &client, &listeners).await;
+    let host = host(&common, closed, &mut registry)?;
     // Before the core runs there is nothing that could be stuck: waiting for the lease is no fault.
     let (alive, beat) = watch::channel(None);
     let clock = common.clock;
@@ -66,8 +71,17 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let health = Health { readiness: common.readiness.clone(), alive: Box::new(alive_now), registry };
     let health = tokio::spawn(serve_health(plain, Arc::new(health), Limits::default(), common.shutdown.clone()));
 
-    components::load(&host, &common.arguments.components).await?;
+    let loaded = components::load(&host, &common.arguments.components);
+    let Some(loaded) = common.shutdown.run_until_cancelled(loaded).await else { return Ok(stopped_early()) };
+    loaded?;
     let lease = lease(&common, &client).await?;
+    if common.shutdown.is_cancelled() {
+        // Nothing was begun, and without the lease nothing may be.
+        if let Some(lease) = lease {
+            lease.release(share(&common, 1)).await;
+        }
+        return Ok(stopped_early());
+    }
     let api = serve(&common, &client, secure, served).await?;
     let (inbox, messages) = windlass_pipeline::inbox();
     let (intake_sender, intake) = mpsc::channel(windlass_pipeline::INTAKE);
@@ -75,13 +89,13 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let key = Arc::new(components::process_key()?);
     let stage = Prepare { scalers: host.clone(), key, components: host.version(), metrics: pipeline.clone() };
     tokio::spawn(windlass_pipeline::prepare(stage, intake, inbox.clone()));
-    let settings = Settings { read_interval: common.arguments.read_interval(), ..Settings::default() };
+    let settings = common.arguments.settings();
     let core = Core::new(settings, common.board.clone());
     let drive =
         Drive { core, clock: common.clock, poller: host.clone(), writer: cluster.writer.clone(), metrics: pipeline };
     let (driver, watcher) = drive.driver(messages);
     tokio::spawn(driver.run());
-    tokio::spawn(watcher.beat(alive, common.clock));
+    tokio::spawn(watcher.clone().beat(alive, common.clock));
     tokio::spawn(open_when(cluster.synced.clone(), synced));
 
     tracing::info!(namespace = %common.arguments.namespace, "running");
@@ -90,9 +104,26 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
         () = lost(lease.as_ref()) => tracing::error!("the lease was lost; stopping, since another may act now"),
     }
     common.shutdown.cancel();
-    stop(&common, inbox, cluster, lease).await;
-    let _ = tokio::join!(api, health);
+    let drained = async {
+        let (_, _, _) = tokio::join!(stop(&common, watcher, cluster, lease), api, health);
+    };
+    if tokio::time::timeout(share(&common, 4), drained).await.is_err() {
+        tracing::error!(
+            seconds = common.arguments.shutdown_s,
+            "not drained within --shutdown-s; what is left is given up"
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn stopped_early() -> ExitCode {
+    tracing::info!("stopped before anything was begun");
+    ExitCode::SUCCESS
+}
+
+/// So many quarters of the time that a shutdown may take.
+fn share(common: &Common, quarters: u32) -> Duration {
+    Duration::from_secs(common.arguments.shutdown_s) * quarters / 4
 }
 
 /// SIGTERM and Ctrl-C stop.
@@ -114,9 +145,9 @@ async fn listen(address: &str, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{flag} {address}"))
 }
 
-fn host(common: &Common, registry: &mut Registry) -> anyhow::Result<Arc<Host>> {
-    let reach = if common.arguments.allow_loopback { Reach::Local } else { Reach::Cluster };
-    Ok(Arc::new(components::host(&common.arguments.components, reach, common.clock, registry)?))
+fn host(common: &Common, closed: Vec<Denial>, registry: &mut Registry) -> anyhow::Result<Arc<Host>> {
+    let reach = Reach { loopback: common.arguments.allow_loopback, closed };
+    components::host(&common.arguments.components, reach, common.clock, registry)
 }
 
 async fn client(common: &Common, registry: &mut Registry) -> anyhow::Result<Client> {
@@ -135,6 +166,13 @@ fn cluster_options(common: &Common) -> Options {
     Options {
         namespaces: named.map(Into::into).collect(),
         cluster_object_namespace: arguments.cluster_object_namespace.as_deref().unwrap_or(&arguments.namespace).into(),
+        usage_interval: Duration::from_secs(arguments.read_interval_s.max(1)),
+        require_bound: match arguments.require_bound_credentials {
+            crate::args::RequireBound::None => RequireBound::None,
+            crate::args::RequireBound::Cluster => RequireBound::Cluster,
+            crate::args::RequireBound::All => RequireBound::All,
+        },
+        engine: arguments.engine.into(),
         instance: arguments.instance(),
         ..Options::new(arguments.namespace.as_str())
     }
@@ -194,17 +232,17 @@ async fn open_when(mut synced: watch::Receiver<bool>, gate: Gate) {
     }
 }
 
-/// What would be lost is written, within the time for it.
-async fn stop(common: &Common, inbox: mpsc::Sender<Msg>, cluster: Cluster, lease: Option<Lease>) {
-    let deadline = Duration::from_secs(common.arguments.shutdown_s);
-    let _ = inbox.send(Msg::Flush).await;
-    // The core answers at once; its writes go out in the lanes' own order.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let left = cluster.shutdown(deadline).await;
+/// What would be lost is written, within half of the time for a shutdown; a quarter is left for the lease, so that writes
+/// that hang do not keep the next holder waiting.
+async fn stop(common: &Common, core: Watcher, cluster: Cluster, lease: Option<Lease>) {
+    if tokio::time::timeout(share(common, 1), core.flush()).await.is_err() {
+        tracing::warn!("the core did not say in time what is still to be written");
+    }
+    let left = cluster.shutdown(share(common, 2)).await;
     if left > 0 {
         tracing::warn!(left, "not all writes were sent in time");
     }
     if let Some(lease) = lease {
-        lease.release(deadline).await;
+        lease.release(share(common, 1)).await;
     }
 }

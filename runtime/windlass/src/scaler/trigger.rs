@@ -52,7 +52,7 @@ pub(super) enum MetricType {
 /// A host with the component that serves the trigger's type.
 pub(super) async fn host_for(components: &Components, file: Option<&Path>) -> Result<Arc<Host>, Stop> {
     let clock = Clock::start();
-    let host = Arc::new(components::host(components, components::Reach::Local, clock, &mut Registry::default())?);
+    let host = components::host(components, components::Reach::local(), clock, &mut Registry::default())?;
     match file {
         Some(file) if !file.is_file() => {
             let shown = file.display();

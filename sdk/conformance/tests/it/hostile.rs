@@ -87,7 +87,7 @@ async fn a_component_that_breaks_a_rule_is_told_which() {
             "no example has an address",
             Guest {
                 parameters: vec![declared("n", false)],
-                endpoints: vec![(Some("n".to_owned()), "5".to_owned(), 5)],
+                endpoints: vec![(Some("n".to_owned()), "5".to_owned(), 5_000)],
                 ..plain()
             },
         ),

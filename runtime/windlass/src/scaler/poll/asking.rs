@@ -5,6 +5,7 @@ use crate::scaler::configure::{ToldMetric, metrics, told_metrics};
 use crate::scaler::trigger::TriggerFile;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use windlass_core::failure::Failure;
 use windlass_core::message::{Asked, Batch, BatchId, QueryId};
 use windlass_core::port::{Poller, Report};
 use windlass_core::query::{QueryPlan, Question, ResolvedTrigger};
@@ -21,6 +22,11 @@ struct Kept(Mutex<Option<Outcome>>);
 impl Report for Kept {
     fn outcome(&self, _: BatchId, _: QueryId, outcome: Outcome) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(outcome);
+    }
+
+    /// Nothing comes after it: without an outcome this is the one.
+    fn broke(&self, batch: BatchId, why: Failure) {
+        self.outcome(batch, QueryId { index: 0, generation: 0 }, Outcome::Failed(why));
     }
 }
 
