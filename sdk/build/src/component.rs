@@ -1,5 +1,6 @@
 //! From a core module to a component of the contract, and what a component may import.
-use crate::{BuildError, adapter};
+use crate::{BuildError, Project, adapter};
+use std::path::PathBuf;
 use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -9,7 +10,42 @@ const CONTRACT: &str = include_str!("../../../wit/v0.1/scaler.wit");
 /// Its package.
 const PACKAGE: &str = "windlass:scaler/";
 /// Its world.
-const WORLD: &str = "scaler";
+pub(crate) const WORLD: &str = "scaler";
+
+/// A folder for tools that make components themselves: they read the contract there and write what they make.
+pub(crate) struct Workspace {
+    folder: tempfile::TempDir,
+}
+
+impl Workspace {
+    /// A folder with the contract.
+    pub(crate) fn make(project: &Project) -> Result<Workspace, BuildError> {
+        let folder =
+            tempfile::tempdir().map_err(|error| BuildError::io("cannot make a folder for", &project.root, error))?;
+        let workspace = Workspace { folder };
+        let contract = workspace.contract();
+        let written =
+            std::fs::create_dir(&contract).and_then(|()| std::fs::write(contract.join("scaler.wit"), CONTRACT));
+        written.map_err(|error| BuildError::io("cannot write", &contract, error))?;
+        Ok(workspace)
+    }
+
+    /// The folder with the contract.
+    pub(crate) fn contract(&self) -> PathBuf {
+        self.folder.path().join("wit")
+    }
+
+    /// Where the component goes.
+    pub(crate) fn component(&self) -> PathBuf {
+        self.folder.path().join("component.wasm")
+    }
+
+    /// The component that was made.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, BuildError> {
+        let path = self.component();
+        std::fs::read(&path).map_err(|error| BuildError::io("cannot read", &path, error))
+    }
+}
 
 /// Makes a core module a component: adds the contract's type where the module has none, answers WASI preview 1 with nothing where
 /// the module imports it, and refuses what imports more than the contract.
