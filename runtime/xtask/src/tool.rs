@@ -1,7 +1,7 @@
 //! Running other programs, and installing what a task needs: with progress, and with an error that names the remedy.
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The root of the repository, wherever the task was called from.
 pub fn root() -> PathBuf {
@@ -83,13 +83,19 @@ pub fn apt(packages: &[&str], why: &str) -> Result<()> {
         for package in packages {
             // Most packages have no service of their name; then there is nothing to switch off.
             let unit = format!("{package}.service");
-            let _ = Command::new("systemctl")
-                .args(["disable", "--quiet", &unit])
-                .stderr(std::process::Stdio::null())
-                .status();
+            let _ = Command::new("systemctl").args(["disable", "--quiet", &unit]).stderr(Stdio::null()).status();
         }
     }
     Ok(())
+}
+
+/// Makes a virtual environment of Python.
+pub fn python_environment(folder: &Path, why: &str) -> Result<()> {
+    let able = Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(Stdio::null()).status();
+    if !able.is_ok_and(|status| status.success()) {
+        apt(&["python3-venv"], why)?;
+    }
+    run(Command::new("python3").args(["-m", "venv"]).arg(folder))
 }
 
 /// Debian's policy layer while we install: package scripts ask it before they start a service.

@@ -39,6 +39,19 @@ impl Language {
     }
 }
 
+impl Language {
+    /// What is to be run in a new project before it can be built: what brings the tools that belong to the project itself.
+    pub fn prepare(self) -> Option<&'static str> {
+        match self {
+            Language::Rust | Language::Go | Language::C => None,
+            Language::JavaScript => Some("npm install"),
+            Language::Python => {
+                Some("python3 -m venv .venv && .venv/bin/pip install --requirement requirements-dev.txt")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())

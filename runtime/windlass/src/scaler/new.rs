@@ -25,7 +25,7 @@ struct Made {
     language: &'static str,
     folder: PathBuf,
     files: usize,
-    next: [String; 3],
+    next: Vec<String>,
 }
 
 pub(super) fn run(options: New) -> Result<Exit, Stop> {
@@ -40,8 +40,9 @@ pub(super) fn run(options: New) -> Result<Exit, Stop> {
         let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&path, bytes));
         written.with_context(|| format!("cannot write {}", path.display())).ends(Exit::Outside)?;
     }
-    let next =
-        [format!("cd {}", shell_word(&folder)), "windlass scaler build".to_owned(), "windlass scaler test".to_owned()];
+    let mut next = vec![format!("cd {}", shell_word(&folder))];
+    next.extend(lang.prepare().map(str::to_owned));
+    next.extend(["windlass scaler build".to_owned(), "windlass scaler test".to_owned()]);
     let made = Made { ok: true, name, language: lang.word(), folder, files: files.len(), next };
     match output {
         Output::Json => println!("{}", serde_json::to_string(&made).context("JSON")?),

@@ -33,9 +33,9 @@ fn find(project: &Project) -> Result<PathBuf, BuildError> {
         tool: NAME.to_owned(),
         what_for: "building a scaler in JavaScript".to_owned(),
         install: format!(
-            "in the project: npm install --save-dev {NAME}@{0}\n\
-             for all projects: npm install --global {NAME}@{0}\n\
-             (npm comes with Node.js 20 or newer; Debian and Ubuntu: sudo apt-get install npm)",
+            "in the project: npm install\n\
+             for all projects: npm install --global {NAME}@{}\n\
+             (npm comes with Node.js 18 or newer; Debian and Ubuntu: sudo apt-get install nodejs npm)",
             versions::COMPONENTIZE_QJS
         ),
     })
