@@ -88,7 +88,7 @@ def number_at(document: Any, path: str) -> float:
     raise Failure.bad_response(f'valueLocation: "{path}" is not a number')
 
 
-_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_INDEX = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 # What the component is made of.

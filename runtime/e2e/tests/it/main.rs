@@ -6,6 +6,7 @@ mod direct;
 mod economy;
 mod hpa;
 mod input;
+mod languages;
 mod lifecycle;
 mod many;
 mod quarantine;

@@ -4,6 +4,7 @@ use crate::windlass::{Alone, Windlass, holds, metrics_api, text};
 use anyhow::{Context, Result, bail, ensure};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use windlass_e2e::{Folder, Registry, RegistryAccess, scaler, until};
@@ -16,9 +17,16 @@ fn answering(kind: &str, value: u32) -> Guest {
 
 /// Pushes a component; the artifact, pinned.
 fn push(folder: &Folder, login: Option<&Value>, guest: &Guest, reference: &str) -> Result<String> {
-    folder.write("push.wasm", guest.component())?;
-    let file = folder.file("push.wasm").display().to_string();
-    let pushed = scaler(folder, login, &["push", &file, reference, "--output=json"])?;
+    push_as(folder, login, &folder.write("push.wasm", guest.component())?, reference)
+}
+
+/// Pushes a file to a registry that is open to everybody.
+pub(crate) fn push_file(folder: &Folder, file: &Path, reference: &str) -> Result<String> {
+    push_as(folder, None, file, reference)
+}
+
+fn push_as(folder: &Folder, login: Option<&Value>, file: &Path, reference: &str) -> Result<String> {
+    let pushed = scaler(folder, login, &["push", &file.display().to_string(), reference, "--output=json"])?;
     ensure!(pushed.ok, "{}", pushed.text);
     Ok(text(&pushed.told, "/reference"))
 }
@@ -27,7 +35,8 @@ fn spec(kind: &str) -> Value {
     json!({ "pollingInterval": 1, "cooldownPeriod": 2, "triggers": [{ "type": kind, "metadata": {} }] })
 }
 
-fn registering(kind: &str, reference: &str) -> Value {
+/// Metadata that registers a component for an object.
+pub(crate) fn registering(kind: &str, reference: &str) -> Value {
     json!({ "annotations": { (format!("windlass.dev/scaler.{kind}")): reference } })
 }
 

@@ -7,7 +7,7 @@ pub(crate) fn number_at(body: &[u8], path: &str) -> Result<f64, Failure> {
     let root: Value = serde_json::from_slice(body)
         .map_err(|_| Failure::bad_response("the answer is not JSON"))?;
     let step = |value: &Value, name: &str| match value {
-        Value::Array(items) => items.get(name.parse::<usize>().ok()?).cloned(),
+        Value::Array(items) => items.get(index(name)?).cloned(),
         Value::Object(entries) => entries.get(name).cloned(),
         _ => None,
     };
@@ -25,6 +25,12 @@ pub(crate) fn number_at(body: &[u8], path: &str) -> Result<f64, Failure> {
         .ok_or_else(|| wrong("is not a number"))
 }
 
+/// An index: digits alone, which `parse` is less strict about.
+fn index(name: &str) -> Option<usize> {
+    let digits = name.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { name.parse().ok() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::number_at;
@@ -35,6 +41,7 @@ mod tests {
         let at = |path: &str| number_at(body, path).map_err(|failure| failure.message);
         assert_eq!(at("value"), Ok(7.0));
         assert_eq!(at("queues.0.length"), Ok(12.5));
+        assert!(at("queues.+0.length").is_err());
         assert_eq!(
             at("queues.2.length"),
             Err("valueLocation: \"queues.2.length\" is not in the answer".to_owned())
