@@ -2,7 +2,9 @@
 //! it. Ratios come from one run; a figure alone says little, since machines differ.
 pub mod contained;
 pub mod figure;
+mod guest;
 pub mod joint;
+pub mod languages;
 pub mod load;
 pub mod responder;
 pub mod ten_thousand;

@@ -2,7 +2,7 @@
 use anyhow::Result;
 use clap::Parser;
 use windlass_bench::figure::{Output, Report};
-use windlass_bench::{contained, joint, responder, ten_thousand};
+use windlass_bench::{contained, joint, languages, responder, ten_thousand};
 
 #[derive(Parser)]
 #[command(name = "windlass-bench", about = "Benchmarks of Windlass")]
@@ -38,6 +38,14 @@ enum Bench {
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
+    /// The templates of all languages: sizes, builds, loads, CPU and memory
+    Languages {
+        #[command(flatten)]
+        options: languages::Options,
+        /// Form of the figures
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
     /// The bare TLS responder that reads are compared with
     #[command(hide = true)]
     Respond(responder::Arguments),
@@ -51,6 +59,7 @@ async fn main() -> Result<()> {
             ten_thousand::run(&options, Report { bench: "ten-thousand", output }).await
         }
         Bench::Contained { options, output } => contained::run(&options, Report { bench: "contained", output }).await,
+        Bench::Languages { options, output } => languages::run(&options, Report { bench: "languages", output }).await,
         Bench::Respond(arguments) => responder::run(arguments).await,
     }
 }

@@ -50,6 +50,11 @@ function* send(sent) {
   }
 }
 
+/** Bytes as they come from the host. */
+function octets(given) {
+  return given instanceof Uint8Array ? given : Uint8Array.from(given);
+}
+
 /** Reads a response's body to its end, up to a limit. */
 function receive({ status, headers, body }, maxBody) {
   const pieces = [];
@@ -65,7 +70,7 @@ function receive({ status, headers, body }, maxBody) {
   } finally {
     body[Symbol.dispose]?.();
   }
-  if (pieces.length === 1) return new Response(status, headers, Uint8Array.from(pieces[0]));
+  if (pieces.length === 1) return new Response(status, headers, octets(pieces[0]));
   const whole = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {

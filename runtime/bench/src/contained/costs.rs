@@ -4,16 +4,13 @@ use super::object::Object;
 use super::page::Page;
 use super::stage::Stage;
 use crate::figure::{Report, Times};
+use crate::guest::{Parts, host};
 use anyhow::{Context, Result, bail};
 use http::StatusCode;
-use prometheus_client::registry::Registry;
 use serde_json::json;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::{Duration, Instant};
-use windlass_core::{Mono, Now, Wall};
 use windlass_e2e::{Folder, components, target};
-use windlass_host::{Budget, Egress, Host, HostOptions, Limits, Metrics};
 
 const ROUNDS: usize = 7;
 /// How long a quarantine may take to begin or to end.
@@ -27,25 +24,6 @@ pub(super) async fn measure(stage: &Stage, report: Report) -> Result<()> {
     quarantine(stage, report).await
 }
 
-/// A host that knows nothing yet.
-fn host(compiler: Option<PathBuf>, cache: Option<&Path>) -> Result<Host> {
-    let started = Instant::now();
-    Ok(Host::new(HostOptions {
-        limits: Limits::default(),
-        egress: Egress::default(),
-        budget: Budget::default(),
-        ca_dirs: Vec::new(),
-        cache: cache.map(Path::to_owned),
-        compiler,
-        clock: Arc::new(move || {
-            let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            Now { mono: Mono(ms), wall: Wall(0) }
-        }),
-        metrics: Metrics::new(&mut Registry::default()),
-        instances: 1,
-    })?)
-}
-
 async fn compiling(report: Report) -> Result<()> {
     report.say("compiling in this process, in a child, and not at all");
     let component = components()?.join("redis.wasm");
@@ -54,7 +32,7 @@ async fn compiling(report: Report) -> Result<()> {
     let (mut here, mut child, mut cached) = (Vec::new(), Vec::new(), Vec::new());
     let program = || Some(target().join("debug/windlass"));
     let load = async |compiler, cache: Option<&Path>| -> Result<Duration> {
-        let host = host(compiler, cache)?;
+        let host = host(Parts { compiler, cache, ..Parts::default() })?;
         let started = Instant::now();
         host.load_file(&component).await.with_context(|| component.display().to_string())?;
         Ok(started.elapsed())
