@@ -1,5 +1,6 @@
 //! The one writer: all state, one message at a time.
 use crate::board::Board;
+use crate::fact::{Census, Fact};
 use crate::key::WorkloadKey;
 use crate::schedule::{Schedule, Timers};
 use crate::settings::Settings;
@@ -21,6 +22,9 @@ pub struct Core {
     pub(crate) wakes: Timers<u32>,
     /// Workloads that the message of this step touched.
     pub(crate) touched: Vec<u32>,
+    pub(crate) census: Census,
+    /// Facts of this step.
+    pub(crate) facts: Vec<Fact>,
     /// When the last step was.
     pub(crate) now: Now,
 }
@@ -37,6 +41,8 @@ impl Core {
             places: HashMap::new(),
             wakes: Timers::new(),
             touched: Vec::new(),
+            census: Census::default(),
+            facts: Vec::new(),
             now: Now::default(),
         }
     }
@@ -50,6 +56,11 @@ impl Core {
     /// How many different questions are asked.
     pub fn questions(&self) -> usize {
         self.schedule.len()
+    }
+
+    /// How many objects are in which state.
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     /// How many workloads are known.

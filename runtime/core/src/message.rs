@@ -1,4 +1,5 @@
 //! What goes into [`crate::Core::step`] and what comes out.
+use crate::fact::Fact;
 use crate::failure::{Failure, Fault};
 use crate::key::{Digest, Text, WorkloadKey};
 use crate::query::{Domain, Question};
@@ -127,4 +128,6 @@ pub struct Out {
     pub batches: Vec<Batch>,
     /// To write.
     pub writes: Vec<Write>,
+    /// For metrics.
+    pub facts: Vec<Fact>,
 }

@@ -2,6 +2,7 @@
 use crate::board::{MetricKey, Served};
 use crate::condition::Told;
 use crate::decide::{Decision, Memory};
+use crate::fact::{ObjectFacts, ObjectState};
 use crate::failure::Fault;
 use crate::key::{MetricName, Text, WorkloadKey};
 use crate::message::QueryId;
@@ -49,6 +50,10 @@ pub(crate) struct Tracked {
     pub(crate) told: Option<Told>,
     pub(crate) last: Option<Decision>,
     pub(crate) wake: Option<Mono>,
+    /// As it is counted.
+    pub(crate) state: Option<ObjectState>,
+    /// What metrics were told of it.
+    pub(crate) told_facts: Option<Box<ObjectFacts>>,
     /// To be considered at the end of this step.
     pub(crate) touched: bool,
 }
@@ -88,6 +93,8 @@ impl Tracked {
             told: None,
             last: None,
             wake: None,
+            state: None,
+            told_facts: None,
             touched: false,
         }
     }
