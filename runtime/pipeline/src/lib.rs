@@ -8,11 +8,13 @@
 //! ```
 mod clock;
 mod drive;
+pub mod keda;
 mod metrics;
 mod prepare;
 
 pub use clock::Clock;
 pub use drive::{Drive, Driver, Inbox, Watcher, inbox};
+pub use keda::Keda;
 pub use metrics::Metrics;
 pub use prepare::{Prepare, prepare};
 

@@ -52,6 +52,7 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
     let mut taken = Vec::with_capacity(CHUNK);
     loop {
         while chunks.try_join_next().is_some() {}
+        metrics.intake.set(i64::try_from(intake.len()).unwrap_or(i64::MAX));
         tokio::select! {
             biased;
             Some((number, workload)) = done.recv() => {
@@ -110,7 +111,7 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
                     }
                 }
                 if !work.is_empty() {
-                    chunks.spawn(chunk(scalers.clone(), key.clone(), work, done_tx.clone()));
+                    chunks.spawn(chunk(scalers.clone(), key.clone(), metrics.clone(), work, done_tx.clone()));
                 }
             }
             Ok(()) = components.changed(), if chunks.len() < CHUNKS => {
@@ -125,7 +126,7 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
                     })
                     .collect();
                 if !again.is_empty() {
-                    chunks.spawn(chunk(scalers.clone(), key.clone(), again, done_tx.clone()));
+                    chunks.spawn(chunk(scalers.clone(), key.clone(), metrics.clone(), again, done_tx.clone()));
                 }
             }
         }
@@ -148,6 +149,7 @@ type Place = (usize, usize);
 async fn chunk(
     scalers: Arc<dyn Scalers>,
     key: Arc<ProcessKey>,
+    metrics: Metrics,
     work: Vec<(u64, Arc<Intake>)>,
     done: mpsc::Sender<(u64, Box<Workload>)>,
 ) {
@@ -168,6 +170,7 @@ async fn chunk(
             match resolved {
                 Ok((scaler, resolved)) => {
                     let digest = scaler.digest;
+                    metrics.component(digest, &scaler.name);
                     asks.entry(digest).or_insert_with(|| (scaler, Vec::new())).1.push((place, resolved));
                 }
                 Err(fault) => {
