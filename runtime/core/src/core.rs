@@ -1,7 +1,8 @@
 //! The one writer: all state, one message at a time.
 use crate::board::Board;
+use crate::fact::{Census, Fact};
 use crate::key::WorkloadKey;
-use crate::quarantine::Census;
+use crate::quarantine;
 use crate::schedule::{Schedule, Timers};
 use crate::settings::Settings;
 use crate::time::{Mono, Now};
@@ -22,6 +23,9 @@ pub struct Core {
     pub(crate) wakes: Timers<u32>,
     /// Workloads that the message of this step touched.
     pub(crate) touched: Vec<u32>,
+    pub(crate) census: Census,
+    /// Facts of this step.
+    pub(crate) facts: Vec<Fact>,
     /// When the last step was.
     pub(crate) now: Now,
 }
@@ -38,6 +42,8 @@ impl Core {
             places: HashMap::new(),
             wakes: Timers::new(),
             touched: Vec::new(),
+            census: Census::default(),
+            facts: Vec::new(),
             now: Now::default(),
         }
     }
@@ -54,8 +60,13 @@ impl Core {
     }
 
     /// How many queries and components are in quarantine, and how many have been.
-    pub fn quarantines(&self) -> Census {
+    pub fn quarantines(&self) -> quarantine::Census {
         self.schedule.census()
+    }
+
+    /// How many objects are in which state.
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     /// How many workloads are known.

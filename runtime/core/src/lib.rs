@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Declared + Material ──resolve──► ResolvedTrigger ──(configure: a pure guest call)──► Workload
-//!  Msg ──step──► Out { batches, writes } and the Board that metric reads see
+//!  Msg ──step──► Out { batches, writes, facts } and the Board that metric reads see
 //!        └ schedule: what is due · decide: 0↔1 and 1..N · diff: what differs from what is stored
 //! ```
 //!
@@ -15,9 +15,11 @@ mod condition;
 mod core;
 pub mod decide;
 mod diff;
+pub mod fact;
 pub mod failure;
 pub mod hpa;
 pub mod key;
+pub mod label;
 pub mod message;
 pub mod milli;
 pub mod port;

@@ -1,5 +1,6 @@
 //! What goes into [`crate::Core::step`] and what comes out.
 use crate::algorithm::Resource;
+use crate::fact::Fact;
 use crate::failure::{Failure, Fault};
 use crate::key::{Digest, Text, WorkloadKey};
 use crate::query::{Domain, Question};
@@ -130,4 +131,6 @@ pub struct Out {
     pub batches: Vec<Batch>,
     /// To write.
     pub writes: Vec<Write>,
+    /// For metrics.
+    pub facts: Vec<Fact>,
 }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub direct: Flags,
     /// A deleted object is let go after this, whether or not its replicas could be restored.
     pub delete_deadline: Duration,
+    /// Tell metrics of every object by itself (see [`crate::fact::Fact::Object`]).
+    pub tell_objects: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
             hpa_trouble: Duration::from_secs(60),
             direct: Flags::default(),
             delete_deadline: Duration::from_secs(30),
+            tell_objects: false,
         }
     }
 }

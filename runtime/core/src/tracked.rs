@@ -3,6 +3,7 @@ use crate::algorithm;
 use crate::board::{MetricKey, Served};
 use crate::condition::Told;
 use crate::decide::{Decision, Memory};
+use crate::fact::{ObjectFacts, ObjectState};
 use crate::failure::{Failure, Fault};
 use crate::key::{MetricName, Text, WorkloadKey};
 use crate::message::QueryId;
@@ -54,6 +55,10 @@ pub(crate) struct Tracked {
     pub(crate) held: Vec<QueryId>,
     pub(crate) last: Option<Decision>,
     pub(crate) wake: Option<Mono>,
+    /// As it is counted.
+    pub(crate) state: Option<ObjectState>,
+    /// What metrics were told of it.
+    pub(crate) told_facts: Option<Box<ObjectFacts>>,
     /// To be considered at the end of this step.
     pub(crate) touched: bool,
 }
@@ -106,6 +111,8 @@ impl Tracked {
             held: Vec::new(),
             last: None,
             wake: None,
+            state: None,
+            told_facts: None,
             touched: false,
         }
     }

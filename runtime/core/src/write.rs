@@ -268,6 +268,19 @@ pub enum WriteKind {
     Event,
 }
 
+impl WriteKind {
+    /// The word used in metrics.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            WriteKind::Scale => "scale",
+            WriteKind::Hpa => "hpa",
+            WriteKind::Meta => "meta",
+            WriteKind::Status => "status",
+            WriteKind::Event => "event",
+        }
+    }
+}
+
 impl Write {
     /// About which workload.
     pub fn key(&self) -> &WorkloadKey {

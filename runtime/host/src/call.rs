@@ -80,7 +80,7 @@ impl Caller {
         &self,
         limit: Duration,
         set_by: &'static str,
-        meter: Arc<Meter>,
+        (component, meter): (Option<&str>, Arc<Meter>),
         call: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Result<T, CallError> {
         let (instances, counted) = (self.instances.clone(), meter.clone());
@@ -91,7 +91,7 @@ impl Caller {
             tokio::time::timeout_at(until, meter.run(call)).await.unwrap_or(Err(CallError::Late(limit, set_by)))
         });
         let ended = task.await.unwrap_or(Err(CallError::Stopping));
-        self.shared.metrics.traffic.cpu(counted.told());
+        self.shared.metrics.cpu(component, counted.told());
         match &ended {
             Err(CallError::Late(..)) => self.shared.metrics.hit(Limit::WallTime),
             Err(CallError::Crowded(_)) => self.shared.metrics.hit(Limit::Instances),
@@ -113,7 +113,7 @@ impl Caller {
             told.await.map_err(|error| ended(&error, store.data()))
         };
         let info = self
-            .within(limits.pure_call, PURE_CALL, meter, call)
+            .within(limits.pure_call, PURE_CALL, (None, meter), call)
             .await
             .map_err(|error| HostError::Description(crate::clean::line(&error.to_string()).into()))?;
         let scaler = abi::scaler(digest, info);
@@ -144,7 +144,8 @@ impl Caller {
             )
         };
         let pure_call = self.shared.limits.pure_call;
-        let answers = self.within(pure_call, PURE_CALL, meter, call).await.map_err(|error| fault(error.to_string()))?;
+        let whose = (Some(&*ready.scaler.name), meter);
+        let answers = self.within(pure_call, PURE_CALL, whose, call).await.map_err(|error| fault(error.to_string()))?;
         if answers.len() != triggers.len() {
             return Err(fault(format!("{} answers for {} triggers", answers.len(), triggers.len())));
         }
@@ -177,8 +178,9 @@ impl Caller {
             };
             polled.await.map_err(|error| ended(&error, store.data()))
         };
-        let ended = self.within(budget, BATCH_BUDGET, meter, call).await;
-        self.shared.metrics.call(ended.is_ok());
+        let name = &*ready.scaler.name;
+        let ended = self.within(budget, BATCH_BUDGET, (Some(name), meter), call).await;
+        self.shared.metrics.call(name, ended.is_ok());
         if let Err(error) = ended {
             tracing::warn!(component = %ready.scaler.name, digest = %ready.scaler.digest, namespace = %domain, %error, "a batch did not end well");
             let why = crate::clean::line(&format!("component {}: {error}", ready.scaler.name));

@@ -6,13 +6,26 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use windlass_core::FailureKind;
+use std::time::Duration;
+use windlass_core::label::Labels;
+use windlass_core::{FailureKind, Text};
+
+/// Components with a label of their own.
+const COMPONENTS: usize = 100;
 
 /// How a call or request ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ResultLabel {
     /// From a small closed list.
     pub(crate) result: &'static str,
+}
+
+/// How a component's call ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabel {
+    component: Text,
+    /// `ended` or `failed`.
+    result: &'static str,
 }
 
 /// Which limit was hit.
@@ -25,7 +38,8 @@ struct LimitLabel {
 /// Metrics of the host.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    calls: Family<ResultLabel, Counter>,
+    calls: Family<CallLabel, Counter>,
+    components: Labels,
     requests: Family<ResultLabel, Counter>,
     limit_hits: Family<LimitLabel, Counter>,
     pub(crate) sources: SourceMetrics,
@@ -38,25 +52,45 @@ impl Metrics {
         let sources = SourceMetrics::new(registry);
         let traffic = Traffic::new(registry);
         let limit_hits = Family::default();
-        let metrics = Metrics { calls: Family::default(), requests: Family::default(), limit_hits, sources, traffic };
+        let components = Labels::new(COMPONENTS);
+        let (calls, requests) = (Family::default(), Family::default());
+        let metrics = Metrics { calls, components, requests, limit_hits, sources, traffic };
         // All of them from the start: an alert on a rate needs the zero before the first one.
         for limit in Limit::ALL {
             let _ = metrics.limit_hits.get_or_create(&LimitLabel { limit: limit.as_label() });
         }
-        let (name, help) =
-            ("windlass_guest_limit_hits", "Calls and compilations of components that hit a limit, by limit");
-        registry.register(name, help, metrics.limit_hits.clone());
-        registry.register("windlass_guest_calls", "Polls by components, by end", metrics.calls.clone());
-        registry.register("windlass_source_requests", "HTTP requests to sources, by result", metrics.requests.clone());
+        registry.register(
+            "windlass_guest_limit_hits",
+            "Calls and compilations of components that hit a limit, by limit. The messages of failed queries name the \
+             component, the limit's value and the flag that raises it",
+            metrics.limit_hits.clone(),
+        );
+        registry.register(
+            "windlass_guest_calls",
+            "Batches that components were asked, by component and by how the call ended. failed: a trap, a limit or lateness; \
+             the log has the reason",
+            metrics.calls.clone(),
+        );
+        registry.register(
+            "windlass_source_requests",
+            "HTTP requests to sources, by class of status or kind of failure, those included that another's answer served",
+            metrics.requests.clone(),
+        );
         metrics
     }
 
-    pub(crate) fn call(&self, well: bool) {
+    /// A component's call took so much CPU time; `None`: what it is called is not known yet.
+    pub(crate) fn cpu(&self, component: Option<&str>, spent: Duration) {
+        self.traffic.cpu(self.components.of(component.unwrap_or(Labels::OTHER)), spent);
+    }
+
+    pub(crate) fn call(&self, component: &str, well: bool) {
         let result = if well { "ended" } else { "failed" };
         if !well {
             self.traffic.failed_calls.inc();
         }
-        self.calls.get_or_create(&ResultLabel { result }).inc();
+        let component = self.components.of(component);
+        self.calls.get_or_create(&CallLabel { component, result }).inc();
     }
 
     pub(crate) fn hit(&self, limit: Limit) {
@@ -74,5 +108,16 @@ impl Metrics {
             Err(kind) => kind.as_label(),
         };
         self.requests.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// One series of every family, for documentation and what is checked against it. Those of sources stay with what this
+    /// returns.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn one_of_each(&self) -> impl Sized + use<> {
+        self.call("component", true);
+        self.cpu(Some("component"), Duration::ZERO);
+        self.http(Ok(200));
+        self.sources.one_of_each()
     }
 }

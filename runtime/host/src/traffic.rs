@@ -1,5 +1,7 @@
 //! What a host has spent: counted where it is spent, so that one who tries a scaler can be told what a poll cost.
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
@@ -7,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use windlass_core::Text;
 
 /// What a host has spent since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,12 @@ impl Spent {
     }
 }
 
+/// A component, or `other`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ComponentLabel {
+    pub(crate) component: Text,
+}
+
 /// The counters behind [`Spent`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Traffic {
@@ -48,6 +57,7 @@ pub(crate) struct Traffic {
     sent: Counter,
     received: Counter,
     cpu: Counter<f64, AtomicU64>,
+    cpu_of: Family<ComponentLabel, Counter<f64, AtomicU64>>,
     pub(crate) failed_calls: Counter,
 }
 
@@ -55,17 +65,23 @@ impl Traffic {
     /// Registers those that no other metric tells.
     pub(crate) fn new(registry: &mut Registry) -> Traffic {
         let new = Traffic::default();
-        let help = "Connections that were opened to sources";
+        let help = "Connections that were opened to sources. As many as requests: sources close them, or logins differ";
         registry.register("windlass_source_connections_opened", help, new.connections.clone());
-        registry.register("windlass_source_sent_bytes", "Bytes that went to sources", new.sent.clone());
-        registry.register("windlass_source_received_bytes", "Bytes that came from sources", new.received.clone());
-        registry.register("windlass_guest_cpu_seconds", "CPU time of components", new.cpu.clone());
+        let help = "Bytes that went to sources, TLS included";
+        registry.register("windlass_source_sent_bytes", help, new.sent.clone());
+        let help =
+            "Bytes that came from sources, TLS included. Many for few queries: a scaler reads more than it needs";
+        registry.register("windlass_source_received_bytes", help, new.received.clone());
+        let help = "CPU time of guest calls, by component. The component with the most is what the guests' threads are busy \
+                    with; --guest-cpu-ms bounds each call";
+        registry.register("windlass_guest_cpu_seconds", help, new.cpu_of.clone());
         new
     }
 
     /// A guest's call took so much CPU time.
-    pub(crate) fn cpu(&self, spent: Duration) {
+    pub(crate) fn cpu(&self, component: Text, spent: Duration) {
         self.cpu.inc_by(spent.as_secs_f64());
+        self.cpu_of.get_or_create(&ComponentLabel { component }).inc_by(spent.as_secs_f64());
     }
 
     /// Counts a connection, and from now on what goes over it.

@@ -1,7 +1,7 @@
 //! Drive: the one task that owns the core. It waits only on its inbox and on the core's next wake-up; polls run in tasks
 //! of their own, and their outcomes come back as messages.
 use crate::clock::Clock;
-use crate::metrics::{Metrics, OutcomeLabel};
+use crate::metrics::Metrics;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -10,7 +10,7 @@ use windlass_core::message::{Batch, BatchId, Msg, Out, QueryId};
 use windlass_core::port::{Poller, Report, Writer};
 use windlass_core::sample::Outcome;
 use windlass_core::view::View;
-use windlass_core::{Core, Now, WorkloadKey};
+use windlass_core::{Core, Mono, Now, WorkloadKey};
 
 /// How many messages are handled before batches and writes leave.
 const ROUND: usize = 512;
@@ -151,8 +151,11 @@ impl Driver {
         let now = self.drive.clock.now();
         for message in messages.drain(..) {
             self.drive.metrics.messages.inc();
-            self.count(&message);
+            let read = self.count(&message);
             self.drive.core.step(now, message, out);
+            for observed in read {
+                self.drive.metrics.decided_after(now.mono.since(observed) + started.elapsed());
+            }
         }
         if self.drive.core.next_wake().is_some_and(|at| at <= now.mono) {
             self.drive.core.step(now, Msg::Tick, out);
@@ -164,20 +167,22 @@ impl Driver {
             self.poll(batch);
         }
         self.drive.metrics.quarantines.show(self.drive.core.quarantines());
+        for fact in out.facts.drain(..) {
+            self.drive.metrics.take(fact);
+        }
+        self.drive.metrics.stand(&self.drive.core, self.inbox.messages.len());
         self.drive.metrics.round_seconds.observe(started.elapsed().as_secs_f64());
     }
 
-    fn count(&self, message: &Msg) {
-        let Msg::Outcomes(_, outcomes) = message else { return };
+    /// Counts answers, and tells when those with a value were read.
+    fn count(&self, message: &Msg) -> Vec<Mono> {
+        let Msg::Outcomes(_, outcomes) = message else { return Vec::new() };
         self.drive.metrics.answers.inc_by(outcomes.len() as u64);
-        for (_, outcome) in outcomes {
-            let outcome = match outcome {
-                Outcome::Ready(..) => "ready",
-                Outcome::Pending { .. } => "pending",
-                Outcome::Failed(failure) => failure.kind.as_label(),
-            };
-            self.drive.metrics.outcomes.get_or_create(&OutcomeLabel { outcome }).inc();
-        }
+        let read = outcomes.iter().filter_map(|(_, outcome)| match outcome {
+            Outcome::Ready(sample, _) => Some(sample.observed),
+            _ => None,
+        });
+        read.collect()
     }
 
     /// Starts a batch in a task of its own.

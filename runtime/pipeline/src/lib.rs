@@ -9,6 +9,7 @@
 mod again;
 mod clock;
 mod drive;
+pub mod keda;
 mod metrics;
 mod prepare;
 mod quarantine;
@@ -16,6 +17,7 @@ mod quarantine;
 pub use again::Again;
 pub use clock::Clock;
 pub use drive::{Drive, Driver, Inbox, Watcher, inbox};
+pub use keda::Keda;
 pub use metrics::Metrics;
 pub use prepare::{Prepare, prepare};
 

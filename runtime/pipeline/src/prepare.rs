@@ -53,6 +53,7 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
     let mut taken = Vec::with_capacity(CHUNK);
     loop {
         while chunks.try_join_next().is_some() {}
+        metrics.intake.set(i64::try_from(intake.len()).unwrap_or(i64::MAX));
         tokio::select! {
             biased;
             Some((number, workload)) = done.recv() => {
@@ -111,7 +112,7 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
                     }
                 }
                 if !work.is_empty() {
-                    chunks.spawn(chunk(scalers.clone(), key.clone(), work, done_tx.clone()));
+                    chunks.spawn(chunk(scalers.clone(), key.clone(), metrics.clone(), work, done_tx.clone()));
                 }
             }
             which = again.next(), if chunks.len() < CHUNKS => {
@@ -128,7 +129,7 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
                     None => latest.iter_mut().filter(|(key, _)| which.holds(key)).for_each(|(_, entry)| anew(entry)),
                 }
                 if !work.is_empty() {
-                    chunks.spawn(chunk(scalers.clone(), key.clone(), work, done_tx.clone()));
+                    chunks.spawn(chunk(scalers.clone(), key.clone(), metrics.clone(), work, done_tx.clone()));
                 }
             }
         }
@@ -152,6 +153,7 @@ type Place = (usize, usize);
 async fn chunk(
     scalers: Arc<dyn Scalers>,
     key: Arc<ProcessKey>,
+    metrics: Metrics,
     work: Vec<(u64, Arc<Intake>)>,
     done: mpsc::Sender<(u64, Box<Workload>)>,
 ) {
@@ -187,6 +189,7 @@ async fn chunk(
         }
         for (scaler, place, resolved) in own {
             let digest = scaler.digest;
+            metrics.component(digest, &scaler.name);
             asks.entry(digest).or_insert_with(|| (scaler, Vec::new())).1.push((place, resolved));
         }
         open.push(Some(Open { sequence, intake, answers, held_back }));

@@ -14,7 +14,7 @@ struct ScopeLabel {
 
 /// Metrics of quarantines, by scope: `query`, `namespace` (a component in one), `component` (in all).
 #[derive(Clone, Debug, Default)]
-pub struct Quarantines {
+pub(crate) struct Quarantines {
     held: Family<ScopeLabel, Gauge>,
     entered: Family<ScopeLabel, Counter>,
     left: Family<ScopeLabel, Counter>,

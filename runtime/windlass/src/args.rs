@@ -253,6 +253,9 @@ pub(crate) struct Operator {
     /// Direct engine: stabilisation window of scaling down where the behaviour has none, in seconds
     #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(..=3_600))]
     pub(crate) direct_downscale_stabilization_s: u64,
+    /// Tell of objects under the names of KEDA's metrics too; they have series for each object and trigger
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) keda_metrics: bool,
     /// Let scalers reach loopback addresses (tests)
     #[arg(long, hide = true)]
     pub(crate) allow_loopback: bool,
@@ -321,6 +324,7 @@ impl Operator {
                 tolerance: self.direct_tolerance,
                 scale_down_window: Duration::from_secs(self.direct_downscale_stabilization_s),
             },
+            tell_objects: self.keda_metrics,
             ..Settings::default()
         }
     }

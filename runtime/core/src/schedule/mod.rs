@@ -204,13 +204,16 @@ impl Schedule {
         for &query in &slot.queries {
             let Some(poll) = self.polls.get_mut(query as usize) else { continue };
             if poll.due <= now.mono {
+                let late = now.mono.since(poll.due);
                 poll.due = following(poll, slot.phase, now.mono);
                 let idle = poll.asked.is_none();
                 let skipped = idle && hold::skipped(&mut self.wards, poll, &self.settings, now.mono, news);
                 match poll.asked {
                     None if skipped => {}
-                    None if poll.trouble.suspect => alone.push(poll.id),
-                    None => together.push(poll.id),
+                    None => {
+                        poll.late = late;
+                        if poll.trouble.suspect { &mut alone } else { &mut together }.push(poll.id);
+                    }
                     Some(batch) if self.flights.get(&batch).is_none_or(|flight| flight.deadline < now.mono) => {
                         overdue.insert(batch);
                     }
@@ -252,6 +255,7 @@ impl Schedule {
         let settings = self.settings.clone();
         let Some(poll) = self.get_mut(id).filter(|poll| poll.asked == Some(batch)) else { return false };
         poll.asked = None;
+        poll.took = Some(now.mono.since(poll.asked_at));
         // A failure of the component itself says neither that it works nor that it takes its batch down.
         let guest = matches!(&outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Internal);
         if !guest {
@@ -337,6 +341,7 @@ impl Schedule {
     fn lost(&mut self, id: QueryId, alone: bool, why: Option<Failure>, now: Now) {
         let Some(poll) = self.get_mut(id) else { return };
         poll.asked = None;
+        poll.took = Some(now.mono.since(poll.asked_at));
         let first = poll.trouble.alone == 0;
         poll.unreported(alone);
         let (question, asked, period) = (poll.question.clone(), poll.asked_at, poll.period());

@@ -67,6 +67,12 @@ pub(crate) struct Poll {
     pub(crate) state: Arc<[u8]>,
     pub(crate) answer: Option<Answer>,
     pub(crate) trouble: Trouble,
+    /// Failed polls in all.
+    pub(crate) failures: u64,
+    /// How long after it was due the last poll was sent.
+    pub(crate) late: Duration,
+    /// How long the last poll took.
+    pub(crate) took: Option<Duration>,
 }
 
 /// An exact next poll is asked this much later than told: two clocks are rounded independently.
@@ -90,6 +96,9 @@ impl Poll {
             state: Arc::from([].as_slice()),
             answer: None,
             trouble: Trouble::default(),
+            failures: 0,
+            late: Duration::ZERO,
+            took: None,
         }
     }
 
@@ -134,6 +143,11 @@ impl Poll {
         }
     }
 
+    /// How old the last sample is.
+    pub(crate) fn age(&self, now: Mono) -> Option<Duration> {
+        self.answer.as_ref().map(|answer| now.since(answer.sample.observed))
+    }
+
     /// Whether neither a value nor a failure has come yet.
     pub(crate) fn waiting(&self) -> bool {
         self.answer.is_none() && self.trouble.failure.is_none()
@@ -172,6 +186,7 @@ impl Poll {
     /// Takes a failure. Returns how long to wait beyond the next regular poll: nothing for a source that may be back
     /// any moment, ever longer for what only a person can mend.
     pub(crate) fn failed(&mut self, failure: Failure, settings: &Settings) -> Duration {
+        self.failures += 1;
         self.trouble.attempts = self.trouble.attempts.saturating_add(1);
         let retry_after = failure.retry_after.unwrap_or_default().min(settings.failure_cap);
         let hopeless = hopeless(failure.kind);

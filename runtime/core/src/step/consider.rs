@@ -38,6 +38,7 @@ impl Core {
             let key = tracked.key.clone();
             return self.forget(&key);
         }
+        self.tell_object(index, now.mono);
         self.arm(index, now);
     }
 

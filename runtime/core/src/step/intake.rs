@@ -112,6 +112,7 @@ impl Core {
         self.places.remove(key);
         self.wakes.set(index, None);
         let Some(tracked) = self.workloads.try_remove(index as usize) else { return };
+        self.tell_gone(&tracked);
         self.touched.retain(|other| *other != index);
         for (trigger, id) in tracked.asked.into_iter().enumerate() {
             if let Some(id) = id {

@@ -14,8 +14,10 @@ mod quarantine;
 mod release;
 mod send;
 mod stored;
+mod tell;
 
 use crate::core::Core;
+use crate::fact::Fact;
 use crate::message::{Msg, Out};
 use crate::time::Now;
 
@@ -25,6 +27,7 @@ impl Core {
     pub fn step(&mut self, now: Now, msg: Msg, out: &mut Out) {
         self.now = now;
         let flush = matches!(msg, Msg::Flush);
+        let decided = out.writes.len();
         match msg {
             Msg::Upsert(workload) => self.upsert(*workload, now, out),
             Msg::Refused { key, uid, generation, fault } => self.refused(&key, uid, generation, fault, now),
@@ -43,11 +46,15 @@ impl Core {
         while let Some(index) = self.touched.pop() {
             self.consider(index, now, flush, out);
         }
+        out.facts.append(&mut self.facts);
+        let written = out.writes.iter().skip(decided);
+        out.facts.extend(written.map(|write| Fact::Decided(write.kind(), self.why(write))));
     }
 
     /// Polls what is due, and touches the workloads for which time has come.
     fn due(&mut self, now: Now, out: &mut Out) {
         let lost = self.schedule.due(now, &mut out.batches);
+        self.tell_lost(&lost, now.mono);
         for id in lost {
             self.touch_readers(id);
         }

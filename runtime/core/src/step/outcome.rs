@@ -1,5 +1,6 @@
 //! What the event sources said.
 use crate::core::Core;
+use crate::fact::PollEnd;
 use crate::message::{BatchId, QueryId};
 use crate::sample::Outcome;
 use crate::time::Now;
@@ -8,7 +9,9 @@ impl Core {
     /// Outcomes of a batch, as they come. What is late, double or about a query that is gone does nothing.
     pub(super) fn outcomes(&mut self, batch: BatchId, outcomes: Vec<(QueryId, Outcome)>, now: Now) {
         for (id, outcome) in outcomes {
+            let (end, age) = (PollEnd::of(&outcome), self.schedule.get(id).and_then(|poll| poll.age(now.mono)));
             if self.schedule.outcome(batch, id, outcome, now) {
+                self.tell_polled(id, end, age);
                 self.touch_readers(id);
             }
         }
@@ -16,7 +19,9 @@ impl Core {
 
     /// A batch has ended: what it did not tell about has failed.
     pub(super) fn batch_ended(&mut self, batch: BatchId, now: Now) {
-        for id in self.schedule.ended(batch, now) {
+        let lost = self.schedule.ended(batch, now);
+        self.tell_lost(&lost, now.mono);
+        for id in lost {
             self.touch_readers(id);
         }
     }

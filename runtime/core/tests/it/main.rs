@@ -3,6 +3,7 @@
 
 mod activity;
 mod build;
+mod facts;
 mod failing;
 mod lifecycle;
 mod quarantine;

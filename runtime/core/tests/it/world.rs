@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_core::board::Board;
+use windlass_core::fact::Fact;
 use windlass_core::failure::{Failure, FailureKind, Reason};
 use windlass_core::key::{MetricName, Text, WorkloadKey};
 use windlass_core::message::{Batch, BatchId, Msg, Out, QueryId, Seen};
@@ -77,6 +78,8 @@ pub(crate) struct World {
     /// All writes but events.
     pub(crate) writes: Vec<(Mono, Write)>,
     pub(crate) events: Vec<(Mono, WorkloadKey, Reason, Text)>,
+    /// What metrics were told, in order.
+    pub(crate) facts: Vec<Fact>,
     /// Batches, by when they were sent and with how many queries.
     pub(crate) polls: Vec<(Mono, usize)>,
     /// How often each queue was asked.
@@ -111,6 +114,7 @@ impl World {
             held: BTreeMap::new(),
             writes: Vec::new(),
             events: Vec::new(),
+            facts: Vec::new(),
             polls: Vec::new(),
             asked: BTreeMap::new(),
             refuse: BTreeMap::new(),
@@ -238,6 +242,7 @@ impl World {
         if let Some(wake) = self.core.next_wake() {
             assert!(wake > self.now, "a step leaves nothing that is due");
         }
+        self.facts.append(&mut out.facts);
         for batch in out.batches {
             self.poll(batch);
         }

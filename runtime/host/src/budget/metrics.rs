@@ -5,6 +5,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,13 @@ struct SourceLabel {
     source: String,
 }
 
+type Waits = Family<SourceLabel, Histogram, fn() -> Histogram>;
+
+/// Few buckets, since there are many sources: at once, soon, and beyond what polls can wait.
+fn waits() -> Histogram {
+    Histogram::new([0.001, 0.01, 0.1, 1.0, 5.0])
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabel {
     source: String,
@@ -27,10 +35,11 @@ struct RefusedLabel {
 }
 
 /// Metrics of all sources.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct SourceMetrics {
     used: Family<SourceLabel, Counter>,
     waited: Family<SourceLabel, Counter>,
+    wait_seconds: Waits,
     shared: Family<SourceLabel, Counter>,
     refused: Family<RefusedLabel, Counter>,
     waiting: Family<SourceLabel, Gauge>,
@@ -50,14 +59,29 @@ struct Used {
 impl SourceMetrics {
     /// Registers them.
     pub(crate) fn new(registry: &mut Registry) -> SourceMetrics {
-        let new = SourceMetrics::default();
+        let new = SourceMetrics {
+            used: Family::default(),
+            waited: Family::default(),
+            wait_seconds: Family::new_with_constructor(waits as fn() -> Histogram),
+            shared: Family::default(),
+            refused: Family::default(),
+            waiting: Family::default(),
+            in_flight: Family::default(),
+            connections: Family::default(),
+            breakers: Family::default(),
+            labels: Arc::default(),
+        };
         let mut counter = |name: &str, help: &str, family: &Family<SourceLabel, Counter>| {
             registry.register(name, help, family.clone());
         };
         counter("windlass_source_used", "Requests and connections that were taken from a source's budget", &new.used);
         counter("windlass_source_waited", "Of these, those that had to wait for it", &new.waited);
         counter("windlass_source_shared", "Requests that were answered by another's equal request", &new.shared);
-        let help = "Requests that a source's budget refused, by reason";
+        let help = "How long requests that were let go had waited for a source's budget. Seconds: the source gets less than its \
+                    triggers ask; raise --source-rate or --source-in-flight if it can bear more, or poll it less often";
+        registry.register("windlass_source_wait_seconds", help, new.wait_seconds.clone());
+        let help = "Requests that a source's budget refused, by reason. Growing: what waits is more than fits; see \
+                    windlass_source_wait_seconds, or for reason breaker the source itself";
         registry.register("windlass_source_refused", help, new.refused.clone());
         let mut gauge = |name: &str, help: &str, family: &Family<SourceLabel, Gauge>| {
             registry.register(name, help, family.clone());
@@ -89,6 +113,7 @@ impl SourceMetrics {
         Series {
             used: self.used.get_or_create_owned(&label),
             waited: self.waited.get_or_create_owned(&label),
+            wait_seconds: self.wait_seconds.get_or_create_owned(&label),
             shared: self.shared.get_or_create_owned(&label),
             waiting: self.waiting.get_or_create_owned(&label),
             in_flight: self.in_flight.get_or_create_owned(&label),
@@ -97,6 +122,13 @@ impl SourceMetrics {
             label,
             all: self.clone(),
         }
+    }
+
+    /// A source with one series of every family.
+    pub(crate) fn one_of_each(&self) -> impl Sized + use<> {
+        let series = self.series("host:port");
+        series.refused(Refusal::Rate);
+        series
     }
 
     fn forget(&self, label: &SourceLabel) {
@@ -109,6 +141,7 @@ impl SourceMetrics {
         for counters in [&self.used, &self.waited, &self.shared] {
             counters.remove(label);
         }
+        self.wait_seconds.remove(label);
         for gauges in [&self.waiting, &self.in_flight, &self.connections, &self.breakers] {
             gauges.remove(label);
         }
@@ -124,6 +157,7 @@ impl SourceMetrics {
 pub(super) struct Series {
     pub(super) used: Counter,
     pub(super) waited: Counter,
+    pub(super) wait_seconds: Histogram,
     pub(super) shared: Counter,
     pub(super) waiting: Gauge,
     pub(super) in_flight: Gauge,

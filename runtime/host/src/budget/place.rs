@@ -66,6 +66,7 @@ impl Drop for Place {
 /// A request that waits for its turn. Dropped, it waits no more.
 pub(crate) struct Ticket {
     pub(super) told: oneshot::Receiver<Result<(), Refusal>>,
+    pub(super) since: Instant,
     pub(super) place: Place,
 }
 
@@ -78,11 +79,18 @@ impl Ticket {
     pub(crate) async fn granted(mut self, deadline: Instant) -> Result<Permit, Failure> {
         let source = self.place.source.clone();
         if let Ok(told) = self.told.try_recv() {
-            return told.map(|()| Permit(self.place)).map_err(|refusal| source.refuse(refusal));
+            return match told {
+                Ok(()) => {
+                    source.series.wait_seconds.observe(0.0);
+                    Ok(Permit(self.place))
+                }
+                Err(refusal) => Err(source.refuse(refusal)),
+            };
         }
         match tokio::time::timeout_at(deadline, &mut self.told).await {
             Ok(Ok(Ok(()))) => {
                 source.series.waited.inc();
+                source.series.wait_seconds.observe(self.since.elapsed().as_secs_f64());
                 Ok(Permit(self.place))
             }
             Ok(Ok(Err(refusal))) => Err(source.refuse(refusal)),

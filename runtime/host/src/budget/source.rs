@@ -143,7 +143,7 @@ impl Source {
         };
         self.pump(&mut state);
         drop(state);
-        Ok(Ticket { told, place: Place { source: self.clone(), domain: domain.clone(), id, probes } })
+        Ok(Ticket { told, since: now, place: Place { source: self.clone(), domain: domain.clone(), id, probes } })
     }
 
     /// Admits as many as slots and tokens allow.

@@ -30,7 +30,7 @@ pub(crate) fn endpoint(host: &str, port: u16) -> Endpoint {
 }
 
 pub(crate) fn budgets(budget: Budget) -> Budgets {
-    Budgets::new(budget, SourceMetrics::default())
+    Budgets::new(budget, SourceMetrics::new(&mut Default::default()))
 }
 
 fn source(budget: Budget) -> Arc<Source> {

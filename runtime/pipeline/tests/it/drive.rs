@@ -10,24 +10,27 @@ use windlass_core::write::TargetSeen;
 use windlass_core::{Board, Core, WorkloadKey, Write};
 use windlass_pipeline::{Again, Clock, Drive, Metrics, Prepare, Watcher, inbox, prepare};
 
-struct Running {
+pub(crate) struct Running {
     poller: Arc<FakePoller>,
     writer: Arc<FakeWriter>,
     watcher: Watcher,
-    inbox: tokio::sync::mpsc::Sender<Msg>,
+    pub(crate) inbox: tokio::sync::mpsc::Sender<Msg>,
     /// The stage ends with its input.
     _intake: tokio::sync::mpsc::Sender<IntakeMsg>,
 }
 
 /// A core that knows `names`, in local mode (an object without a uid writes nothing but its target's scale).
 async fn running(names: &[&str], mood: Mood) -> Running {
+    running_with(names, mood, Settings::default(), Metrics::new(&mut Default::default())).await
+}
+
+pub(crate) async fn running_with(names: &[&str], mood: Mood, settings: Settings, metrics: Metrics) -> Running {
     let clock = Clock::start();
     let poller = Arc::new(FakePoller { mood: Mutex::new(mood), batches: Mutex::default(), clock });
     let writer = Arc::new(FakeWriter::default());
-    let metrics = Metrics::new(&mut Default::default());
     let (sender, messages) = inbox();
     let drive = Drive {
-        core: Core::new(Settings::default(), Arc::new(Board::new())),
+        core: Core::new(settings, Arc::new(Board::new())),
         clock,
         poller: poller.clone(),
         writer: writer.clone(),
@@ -48,7 +51,7 @@ async fn running(names: &[&str], mood: Mood) -> Running {
 }
 
 /// Polls until something is true; real time, since polls run in tasks of their own.
-async fn until(what: &str, mut check: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut check: impl FnMut() -> bool) {
     for _ in 0..500 {
         if check() {
             return;

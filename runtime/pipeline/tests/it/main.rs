@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 mod drive;
 mod fake;
+mod metrics;
 mod prepare;

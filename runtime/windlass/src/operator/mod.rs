@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use windlass_cluster::{Client, ClientOptions, Cluster, Lease, LeaseOptions, Options, RequireBound};
 use windlass_core::{Board, Core, Now};
 use windlass_host::Host;
-use windlass_pipeline::{Again, Clock, Drive, Prepare, Watcher};
+use windlass_pipeline::{Again, Clock, Drive, Keda, Prepare, Watcher};
 use windlass_serve::{
     Access, AccessOptions, Authenticator, ExternalMetrics, Gate, Health, Limits, Readiness, serve_health, server_config,
 };
@@ -56,7 +56,12 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let synced = common.readiness.gate("sync");
     let client = client(&common, &mut registry).await?;
-    let pipeline = windlass_pipeline::Metrics::new(&mut registry);
+    let mut pipeline = windlass_pipeline::Metrics::new(&mut registry);
+    if common.arguments.keda_metrics {
+        let keda = Keda::new(None);
+        registry.register_collector(Box::new(keda.clone()));
+        pipeline = pipeline.with_keda(keda);
+    }
     let served = windlass_serve::Metrics::new(&mut registry);
 
     // Both listeners first: a taken port is told at once, and health answers while the rest comes up.
