@@ -9,6 +9,7 @@ mod input;
 mod languages;
 mod lifecycle;
 mod many;
+mod metrics;
 mod quarantine;
 mod redis_scaler;
 mod registration;

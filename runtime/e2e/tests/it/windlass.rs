@@ -166,6 +166,11 @@ impl Windlass {
         running.pod_metrics.get_or_try_init(|| PodMetrics::start(running.control_plane)).await
     }
 
+    /// The operator that runs for all tests.
+    pub(crate) fn operator(&self) -> Result<&Operator> {
+        self.beside.as_deref().context("only beside other tests")
+    }
+
     /// Where the operator finds its scalers, and tests the key that the component policy knows.
     pub(crate) fn folder(&self) -> &'static Folder {
         &self.running.folder
@@ -178,7 +183,7 @@ impl Windlass {
 
     /// Gives one source a budget of its own, and waits until the operator goes by it. Only while no other test does.
     pub(crate) async fn set_budget(&self, source: &str, budget: &str) -> Result<()> {
-        let operator = self.beside.as_ref().context("only beside other tests")?;
+        let operator = self.operator()?;
         let taken = || async {
             let (_, metrics) = operator.page("/metrics").await?;
             let line = "windlass_source_budget_reloads_total{result=\"taken\"} ";
