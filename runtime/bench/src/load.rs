@@ -10,6 +10,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::Api;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -21,6 +22,22 @@ use windlass_e2e::{ControlPlane, Installed, METRICS_API, Operator};
 
 /// A read that takes longer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where a metric of an object is read, with the selector that an HPA has.
+pub(crate) fn metric_path(namespace: &str, object: &str, metric: &str) -> String {
+    format!(
+        "/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{metric}?labelSelector=scaledobject.keda.sh%2Fname%3D{object}"
+    )
+}
+
+/// ScaledObjects of a namespace, or of all.
+pub(crate) fn scaled_objects(client: &kube::Client, namespace: Option<&str>) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
 
 /// Who is asked, and as whom.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 use crate::client::{Client, Path, parse};
 use crate::error::Error;
 use crate::index::{Content, Discovered, FetchKey, Fetched, GroupKind};
+use crate::scale::{self, Scale};
 use crate::watch::BlobKind;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, PodSpec, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
@@ -32,16 +33,8 @@ pub(crate) async fn fetch(client: &Client, key: &FetchKey, resource: Option<&Api
             read.map(|object: Templated| (object.metadata.generation.to_string().into(), object.template()))
         }
         FetchKey::Scale(target) => {
-            let request = kube::core::Request::new(path(resource, &target.namespace).as_str());
-            let request = request.get_subresource("scale", &target.name).map_err(crate::client::request_error);
-            let read = match request {
-                Ok(request) => client.send(request).await.and_then(|text| parse::<Scale>("scale", &text)),
-                Err(error) => Err(error),
-            };
-            read.map(|scale| {
-                let version: Text = scale.metadata.resource_version.into();
-                let count = |replicas| u32::try_from(replicas).unwrap_or(0);
-                let (spec, current) = (count(scale.spec.replicas), count(scale.status.replicas));
+            let read = scale::read(client, &path(resource, &target.namespace), &target.name).await;
+            read.map(|Scale { version, spec, current, .. }| {
                 (version.clone(), Content::Scale { spec, current, version })
             })
         }
@@ -59,28 +52,6 @@ fn path(resource: &ApiResource, namespace: &str) -> Path {
 
 fn version(metadata: &kube::core::ObjectMeta) -> Text {
     metadata.resource_version.as_deref().unwrap_or_default().into()
-}
-
-#[derive(Deserialize)]
-struct Scale {
-    metadata: ScaleMetadata,
-    #[serde(default)]
-    spec: Replicas,
-    #[serde(default)]
-    status: Replicas,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ScaleMetadata {
-    #[serde(default)]
-    resource_version: String,
-}
-
-#[derive(Default, Deserialize)]
-struct Replicas {
-    #[serde(default)]
-    replicas: i64,
 }
 
 /// Anything with a pod template where Deployments have it.

@@ -25,6 +25,7 @@ pub mod lease;
 pub mod metrics;
 pub mod rbac;
 mod registration;
+mod scale;
 pub mod survey;
 mod usage;
 mod watch;

@@ -4,9 +4,9 @@ mod pod;
 
 use crate::client::{Client, Path, parse};
 use crate::error::Error;
+use crate::scale;
 use kube::api::ListParams;
 use pod::{Listed, Measured, PodItem};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -152,15 +152,9 @@ impl Reader {
     async fn selector(&self) -> Result<Option<String>, Failure> {
         let target = &self.wanted.target;
         let path = Path::new(&target.group, &target.version, &self.wanted.namespace, &target.resource);
-        let request = kube::core::Request::new(path.as_str())
-            .get_subresource("scale", &target.name)
-            .map_err(|error| failure(&crate::client::request_error(error), "scale"))?;
-        let scale: Scale = match self.client.send(request).await.and_then(|text| parse("scale", &text)) {
-            Ok(scale) => scale,
-            Err(error) => return Err(failure(&error, "scale")),
-        };
-        match scale.status.selector.filter(|selector| !selector.is_empty()) {
-            _ if scale.spec.replicas == 0 => Ok(None),
+        let scale = scale::read(&self.client, &path, &target.name).await.map_err(|error| failure(&error, "scale"))?;
+        match scale.selector {
+            _ if scale.spec == 0 => Ok(None),
             Some(selector) => Ok(Some(selector)),
             None => Err(Failure::new(
                 FailureKind::Invalid,
@@ -217,23 +211,4 @@ fn failure(error: &Error, what: &str) -> Failure {
 fn now() -> Wall {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Wall(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-#[derive(Deserialize)]
-struct Scale {
-    #[serde(default)]
-    spec: Replicas,
-    #[serde(default)]
-    status: Selected,
-}
-
-#[derive(Default, Deserialize)]
-struct Replicas {
-    #[serde(default)]
-    replicas: i64,
-}
-
-#[derive(Default, Deserialize)]
-struct Selected {
-    selector: Option<String>,
 }

@@ -233,6 +233,21 @@ pub fn components() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// The components in a folder of the run, to which tests add their own.
+///
+/// # Errors
+/// As for [`components`], and when they cannot be copied.
+pub fn components_copy() -> Result<Folder> {
+    let folder = Folder::for_run("scalers")?;
+    for entry in std::fs::read_dir(components()?)? {
+        let file = entry?.path();
+        if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|end| end == "wasm")) {
+            std::fs::copy(&file, folder.path().join(name)).with_context(|| file.display().to_string())?;
+        }
+    }
+    Ok(folder)
+}
+
 fn cargo(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

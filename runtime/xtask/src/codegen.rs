@@ -34,7 +34,6 @@ struct Generator {
 
 const GENERATORS: &[Generator] = &[
     Generator { folder: "deploy/crds", files: crds },
-    Generator { folder: "runtime/host/tests/guests/c-depth/bindings", files: bindings::c },
     Generator { folder: "sdk/c/windlass/bindings", files: bindings::c },
     Generator { folder: "sdk/go/windlass/internal/bindings", files: bindings::go },
 ];

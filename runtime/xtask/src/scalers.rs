@@ -4,12 +4,11 @@
 use crate::tool;
 use crate::wasm_toolchain;
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use windlass_build::{RUST_TARGET, RustToolchain};
+use windlass_build::{RUST_TARGET, RustArtifact, RustToolchain};
 
 /// Arguments of the task.
 #[derive(clap::Args)]
@@ -90,15 +89,6 @@ fn crates(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     Ok(found)
 }
 
-/// What cargo tells of an artifact.
-#[derive(Deserialize)]
-struct Message {
-    reason: String,
-    manifest_path: Option<PathBuf>,
-    #[serde(default)]
-    filenames: Vec<PathBuf>,
-}
-
 /// Compiles the crates, one cargo call per workspace, and tells the module of each.
 fn compile(toolchain: &RustToolchain, crates: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, PathBuf>> {
     let mut workspaces: BTreeMap<PathBuf, Vec<(&str, String)>> = BTreeMap::new();
@@ -161,9 +151,7 @@ fn artifacts(command: &mut Command) -> Result<BTreeMap<PathBuf, PathBuf>> {
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
     let mut modules = BTreeMap::new();
     for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
-        let Ok(message) = serde_json::from_str::<Message>(&line?) else { continue };
-        let module = message.filenames.into_iter().find(|file| file.extension().is_some_and(|end| end == "wasm"));
-        if let ("compiler-artifact", Some(manifest), Some(module)) = (&*message.reason, message.manifest_path, module) {
+        if let Some(RustArtifact { manifest, module }) = RustArtifact::of(&line?) {
             modules.insert(manifest, module);
         }
     }

@@ -1,11 +1,12 @@
 //! The ScaledObjects of this benchmark, each with a target of its own. Targets are paused Deployments: nothing here is about
 //! pods, and kube-controller-manager is not to be the neighbour that is measured.
+use crate::load::{metric_path, scaled_objects};
 use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -38,10 +39,7 @@ pub(super) const ANSWER: &str =
 impl Object {
     /// Where a metric of one of its triggers is read.
     pub(super) fn path(&self, trigger: usize, metric: &str) -> String {
-        format!(
-            "/apis/external.metrics.k8s.io/v1beta1/namespaces/{}/s{trigger}-{metric}?labelSelector=scaledobject.keda.sh%2Fname%3D{}",
-            self.namespace, self.name
-        )
+        metric_path(&self.namespace, &self.name, &format!("s{trigger}-{metric}"))
     }
 
     fn manifest(&self) -> Value {
@@ -69,11 +67,6 @@ impl Object {
     }
 }
 
-pub(super) fn scaled_objects(client: &Client, namespace: &str) -> Api<DynamicObject> {
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
-    Api::namespaced_with(client.clone(), namespace, &resource)
-}
-
 /// Creates the namespaces and targets of objects.
 pub(super) async fn create_targets(client: &Client, objects: &[Object]) -> Result<()> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -95,7 +88,7 @@ pub(super) async fn create_targets(client: &Client, objects: &[Object]) -> Resul
 /// Creates objects whose targets are there.
 pub(super) async fn create(client: &Client, objects: &[Object]) -> Result<()> {
     let creations = objects.iter().map(|object| async move {
-        let api = scaled_objects(client, &object.namespace);
+        let api = scaled_objects(client, Some(&object.namespace));
         api.create(&PostParams::default(), &serde_json::from_value(object.manifest())?).await?;
         anyhow::Ok(())
     });
@@ -104,7 +97,7 @@ pub(super) async fn create(client: &Client, objects: &[Object]) -> Result<()> {
 
 /// Deletes all objects of a namespace and waits until they are gone.
 pub(super) async fn clear(client: &Client, namespace: &str) -> Result<()> {
-    let api = scaled_objects(client, namespace);
+    let api = scaled_objects(client, Some(namespace));
     api.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
     until(&format!("the ScaledObjects of {namespace} are gone"), LIMIT, || async {
         let left = api.list(&ListParams::default()).await?.items.len();

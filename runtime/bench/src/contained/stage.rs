@@ -4,12 +4,13 @@ use super::hostile::{self, Attack};
 use super::object::{self, ANSWER, Object};
 use crate::figure::Report;
 use crate::load::Peer;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use kube::Client;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use windlass_e2e::{
-    ControlPlane, ControlPlaneOptions, Folder, Operator, OperatorOptions, components, install, wait_for_metrics_api,
+    ControlPlane, ControlPlaneOptions, Folder, Operator, OperatorOptions, components_copy, install,
+    wait_for_metrics_api,
 };
 use windlass_testkit::{Mood, ScriptedHttp};
 
@@ -152,13 +153,7 @@ fn good_object(index: usize, url: &str, period: Duration) -> Object {
 
 /// A folder with the bundled components and the hostile ones.
 fn with_hostile<'a>(attacks: impl IntoIterator<Item = &'a Attack>) -> Result<Folder> {
-    let folder = Folder::for_run("scalers")?;
-    for entry in std::fs::read_dir(components()?)? {
-        let file = entry?.path();
-        if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|end| end == "wasm")) {
-            std::fs::copy(&file, folder.path().join(name)).with_context(|| file.display().to_string())?;
-        }
-    }
+    let folder = components_copy()?;
     for attack in attacks {
         folder.write(&format!("{}.wasm", attack.kind), &attack.component)?;
     }

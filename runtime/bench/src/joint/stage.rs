@@ -2,7 +2,7 @@
 //! answers at once, and objects that all look alike.
 use super::reads::Source;
 use crate::figure::Report;
-use crate::load::Peer;
+use crate::load::{Peer, metric_path};
 use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -159,13 +159,7 @@ impl Stage {
 
     /// The paths of all metrics.
     pub(super) fn paths(&self) -> Arc<Vec<String>> {
-        let path = |index: usize| {
-            format!(
-                "/apis/external.metrics.k8s.io/v1beta1/namespaces/{}/s0-prometheus?labelSelector=scaledobject.keda.sh%2Fname%3D{}",
-                namespace(index),
-                name(index)
-            )
-        };
+        let path = |index: usize| metric_path(&namespace(index), &name(index), "s0-prometheus");
         Arc::new((0..self.count).map(path).collect())
     }
 

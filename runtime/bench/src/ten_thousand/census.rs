@@ -1,7 +1,8 @@
 //! What is known of all ScaledObjects and Deployments, by one watch each: lists of ten thousand would be a load of their own.
+use crate::load::scaled_objects;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::{Api, DynamicObject};
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
@@ -35,7 +36,7 @@ impl Census {
     /// Starts the watches. They end with the runtime.
     pub(super) fn start(client: &Client) -> Census {
         let census = Census::default();
-        tokio::spawn(census.clone().watch_objects(scaled_objects(client.clone(), None)));
+        tokio::spawn(census.clone().watch_objects(scaled_objects(client, None)));
         tokio::spawn(census.clone().watch_deployments(Api::all(client.clone())));
         census
     }
@@ -94,15 +95,6 @@ impl Census {
     /// Replicas of the Deployments that fit, and when they were last changed.
     pub(super) fn replicas(&self, fits: impl Fn(&str) -> bool) -> Vec<(i32, Instant)> {
         lock(&self.replicas).iter().filter(|(name, _)| fits(name)).map(|(_, told)| *told).collect()
-    }
-}
-
-/// ScaledObjects of a namespace, or of all.
-pub(super) fn scaled_objects(client: Client, namespace: Option<&str>) -> Api<DynamicObject> {
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
-    match namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-        None => Api::all_with(client, &resource),
     }
 }
 

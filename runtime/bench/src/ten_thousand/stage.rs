@@ -1,10 +1,11 @@
 //! The system under measurement: a control plane whose Deployments have no pods, the operator with its defaults, one HTTP
 //! source and one Redis.
 use super::Options;
-use super::census::{Census, scaled_objects};
+use super::census::Census;
 use super::object::{self, Kind, PER_NAMESPACE};
 use super::source::Source;
 use crate::figure::Report;
+use crate::load::{metric_path, scaled_objects};
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -87,7 +88,7 @@ impl Stage {
         let creations = (from..to).map(|index| {
             let (namespace, object) = (object::namespace(generation, index), object(index));
             async move {
-                let objects = scaled_objects(self.client.clone(), Some(&namespace));
+                let objects = scaled_objects(&self.client, Some(&namespace));
                 objects.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
                 anyhow::Ok(())
             }
@@ -128,7 +129,7 @@ impl Stage {
     /// Deletes all objects of a generation; does not wait.
     pub(super) async fn delete(&self, generation: &str, count: usize) -> Result<()> {
         for first in (0..count).step_by(PER_NAMESPACE) {
-            let objects = scaled_objects(self.client.clone(), Some(&object::namespace(generation, first)));
+            let objects = scaled_objects(&self.client, Some(&object::namespace(generation, first)));
             objects.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
         }
         Ok(())
@@ -152,10 +153,7 @@ impl Stage {
     pub(super) fn paths(&self) -> Arc<Vec<String>> {
         let path = |(name, seen): (String, super::census::Seen)| {
             let metric = seen.metrics.first()?;
-            Some(format!(
-                "/apis/external.metrics.k8s.io/v1beta1/namespaces/{}/{metric}?labelSelector=scaledobject.keda.sh%2Fname%3D{name}",
-                seen.namespace
-            ))
+            Some(metric_path(&seen.namespace, &name, metric))
         };
         let steady = self.census.those(|name, _| object::index_of("web", name).is_some());
         Arc::new(steady.into_iter().filter_map(path).collect())

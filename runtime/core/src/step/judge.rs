@@ -18,11 +18,7 @@ impl Tracked {
     /// What each trigger says.
     pub(crate) fn readings<'a>(&'a self, schedule: &'a Schedule, settings: &Settings, now: Mono) -> Vec<Reading<'a>> {
         let triggers = self.triggers().iter().enumerate();
-        let reading = |(position, trigger): (usize, &'a Trigger)| match trigger {
-            Trigger::Resource { index, .. } => self.resource(*index, settings, now),
-            other => self.reading(schedule, position, other, now),
-        };
-        triggers.map(reading).collect()
+        triggers.map(|(position, trigger)| self.reading(schedule, settings, position, trigger, now)).collect()
     }
 
     /// What pods use, while it is no older than [`USABLE_READS`] reads.
@@ -37,11 +33,17 @@ impl Tracked {
         Reading::Resource { known: used.known.filter(|_| usable), failure: used.failure.as_ref(), failing }
     }
 
-    fn reading<'a>(&'a self, schedule: &'a Schedule, position: usize, trigger: &'a Trigger, now: Mono) -> Reading<'a> {
+    fn reading<'a>(
+        &'a self,
+        schedule: &'a Schedule,
+        settings: &Settings,
+        position: usize,
+        trigger: &'a Trigger,
+        now: Mono,
+    ) -> Reading<'a> {
         let (metrics, aim) = match trigger {
             Trigger::Unusable { fault, .. } => return Reading::Unusable(fault),
-            // Nobody is asked for it.
-            Trigger::Resource { .. } => return Reading::Waiting,
+            Trigger::Resource { index, .. } => return self.resource(*index, settings, now),
             Trigger::External { metrics, aim, .. } => (metrics, *aim),
         };
         let Some(poll) = self.asked.get(position).copied().flatten().and_then(|id| schedule.get(id)) else {

@@ -14,8 +14,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use windlass_e2e::{
-    AuditEntry, AuditMark, ControlPlane, Folder, Installed, Operator, OperatorOptions, PodMetrics, components, install,
-    scaler, until, wait_for_metrics_api,
+    AuditEntry, AuditMark, ControlPlane, Folder, Installed, Operator, OperatorOptions, PodMetrics, components_copy,
+    install, scaler, until, wait_for_metrics_api,
 };
 use windlass_testkit::guest::Guest;
 
@@ -35,8 +35,9 @@ async fn running() -> Result<&'static Running> {
         let control_plane = shared::control_plane().await?;
         let installed = install(control_plane).await?;
         // The HPA controller of tests reads every second, and scales down after five.
-        let folder = Folder::for_run("scalers")?;
-        add_scalers(&folder)?;
+        let folder = components_copy()?;
+        // One that breaks down whenever it is asked.
+        folder.write("e2e-trap.wasm", Guest::polling("e2e-trap", "unreachable").component())?;
         let budgets = folder.write(BUDGETS, "overrides: []\n")?;
         let policy = folder.write("policy.yaml", policy(&folder)?)?;
         let arguments = vec![
@@ -78,18 +79,6 @@ fn policy(folder: &Folder) -> Result<String> {
         "files": [folder.path()],
     });
     Ok(policy.to_string())
-}
-
-/// The repository's scalers, and one that breaks down whenever it is asked.
-fn add_scalers(folder: &Folder) -> Result<()> {
-    for entry in std::fs::read_dir(components()?)? {
-        let file = entry?.path();
-        if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|ending| ending == "wasm")) {
-            std::fs::copy(&file, folder.path().join(name))?;
-        }
-    }
-    folder.write("e2e-trap.wasm", Guest::polling("e2e-trap", "unreachable").component())?;
-    Ok(())
 }
 
 /// A test's view: a namespace of its own, beside other tests.

@@ -14,14 +14,17 @@ fn program(names: [&str; 2]) -> PathBuf {
     found.unwrap_or_else(|| panic!("{} is missing: {MISSING}", names[0]))
 }
 
-/// The component of the C sources in a folder and in its subfolder `bindings`.
+/// The bindings of the contract in C, as the SDK for C has them.
+const BINDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/c/windlass/bindings");
+
+/// The component of the C sources in a folder, with the bindings of the contract.
 ///
 /// # Panics
 /// When it cannot be compiled, with what the compiler says and what to install.
 #[allow(clippy::panic, clippy::unwrap_used, reason = "a test without its guest fails")]
 pub fn from_c(folder: &Path) -> Vec<u8> {
-    let sources = [folder.to_path_buf(), folder.join("bindings")].into_iter().flat_map(|folder| {
-        let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let sources = [folder, Path::new(BINDINGS)].into_iter().flat_map(|folder| {
+        let files = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         files.map(|file| file.unwrap().path()).filter(|file| file.extension().is_some_and(|end| end == "c"))
     });
     let out = tempfile::tempdir().unwrap();
@@ -29,7 +32,7 @@ pub fn from_c(folder: &Path) -> Vec<u8> {
     let output = Command::new(program(["clang-22", "clang"]))
         .arg(format!("-fuse-ld={}", program(["wasm-ld-22", "wasm-ld"]).display()))
         .args(["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-deprecated"])
-        .arg("-o")
+        .args(["-I", BINDINGS, "-o"])
         .arg(&module)
         .args(sources)
         .output()

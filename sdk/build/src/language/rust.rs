@@ -15,31 +15,42 @@ pub(crate) fn component(project: &Project, say: &mut dyn FnMut(&str)) -> Result<
     command.current_dir(&project.root).args(["--lib", "--release", "--message-format", "json-render-diagnostics"]);
     let messages = tool::run(&mut command)?;
     let manifest = project.root.join("Cargo.toml");
-    let module = module_of(&manifest, &messages).ok_or_else(|| BuildError::Project {
-        file: manifest.clone(),
-        message: "lib.crate-type: builds no WebAssembly module; write crate-type = [\"cdylib\", \"rlib\"]".to_owned(),
-    })?;
+    let messages = String::from_utf8_lossy(&messages);
+    let mut artifacts = messages.lines().filter_map(Artifact::of);
+    let Artifact { module, .. } =
+        artifacts.find(|artifact| artifact.manifest == manifest).ok_or_else(|| BuildError::Project {
+            file: manifest.clone(),
+            message: "lib.crate-type: builds no WebAssembly module; write crate-type = [\"cdylib\", \"rlib\"]"
+                .to_owned(),
+        })?;
     say("making the component");
     let bytes = std::fs::read(&module).map_err(|error| BuildError::io("cannot read", &module, error))?;
     componentize(&bytes)
 }
 
-/// What cargo tells of an artifact.
-#[derive(Deserialize)]
-struct Message {
-    reason: String,
-    manifest_path: Option<PathBuf>,
-    #[serde(default)]
-    filenames: Vec<PathBuf>,
+/// A module that cargo made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// The manifest of its package.
+    pub manifest: PathBuf,
+    /// Where it is.
+    pub module: PathBuf,
 }
 
-/// The module that cargo made of a package.
-fn module_of(manifest: &Path, messages: &[u8]) -> Option<PathBuf> {
-    let messages = String::from_utf8_lossy(messages);
-    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
-    let mut own = artifacts
-        .filter(|message| message.reason == "compiler-artifact" && message.manifest_path.as_deref() == Some(manifest));
-    own.find_map(|message| message.filenames.into_iter().find(|file| file.extension().is_some_and(|end| end == "wasm")))
+impl Artifact {
+    /// What a line of `cargo build --message-format json` tells of a module; `None`: it is about something else.
+    pub fn of(line: &str) -> Option<Artifact> {
+        #[derive(Deserialize)]
+        struct Message {
+            reason: String,
+            manifest_path: Option<PathBuf>,
+            #[serde(default)]
+            filenames: Vec<PathBuf>,
+        }
+        let message = serde_json::from_str::<Message>(line).ok()?;
+        let module = message.filenames.into_iter().find(|file| file.extension().is_some_and(|end| end == "wasm"))?;
+        (message.reason == "compiler-artifact").then_some(Artifact { manifest: message.manifest_path?, module })
+    }
 }
 
 /// That there is no toolchain, with both remedies.

@@ -2,7 +2,7 @@
 //
 // One send for the whole batch; each outcome is told as its answer comes. An instance lives for one call, so nothing that the
 // host hands over is freed; what is returned is freed by the bindings.
-#include "bindings/scaler.h"
+#include "scaler.h"
 #include <stdlib.h>
 #include <string.h>
 
