@@ -22,6 +22,7 @@ pub mod front_proxy;
 mod index;
 pub mod lane;
 pub mod lease;
+pub mod load;
 pub mod metrics;
 pub mod rbac;
 mod registration;

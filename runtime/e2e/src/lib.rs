@@ -38,7 +38,7 @@ pub use control_plane::{ControlPlane, ControlPlaneOptions};
 pub use folder::{Folder, repository, target};
 pub use install::{Installed, METRICS_API, install, register_metrics_api, wait_for_metrics_api};
 pub use kubelet::{FakeNode, JOB_SECONDS};
-pub use operator::{Operator, OperatorOptions, components, components_copy};
+pub use operator::{Operator, OperatorOptions, components, components_copy, operator_program};
 pub use pod_metrics::PodMetrics;
 pub use process::{Life, Process, free_ports};
 pub use prometheus::{Prometheus, PrometheusAccess, PrometheusOptions};

@@ -199,7 +199,10 @@ impl Operator {
 }
 
 /// The program `windlass`: the one that `WINDLASS_BIN` names, else built now, so that no test ever runs an old one.
-pub(crate) fn operator_program() -> Result<PathBuf> {
+///
+/// # Errors
+/// When it cannot be built.
+pub fn operator_program() -> Result<PathBuf> {
     static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(program) = &*built {

@@ -1,9 +1,11 @@
 //! Every flag and environment variable of the product. Nothing else reads the environment.
+mod bench;
 mod limits;
 mod registration;
 mod registry;
 mod scaler;
 
+pub(crate) use bench::Bench;
 pub(crate) use limits::{Compilation, Guests};
 pub(crate) use registration::Registration;
 pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent};
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Operator(Box<Operator>),
     /// Run the ScaledObjects of a folder on this machine, without Kubernetes
     Local(Local),
+    /// Load a cluster with ScaledObjects in a namespace of its own, and measure what serves their metrics
+    Bench(Bench),
     /// Write, build, test and try a scaler
     #[command(subcommand)]
     Scaler(Scaler),

@@ -1,5 +1,6 @@
 //! The `windlass` binary: it wires the stages and does nothing else.
 mod args;
+mod bench;
 mod budgets;
 mod components;
 mod limits;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Operator(operator) => operator::run(*operator),
         Command::Local(local) => local::run(local),
+        Command::Bench(options) => bench::run(options),
         Command::Scaler(scaler) => scaler::run(scaler),
         Command::CompileComponent { limits } => {
             windlass_host::compile_child(limits).map(|()| ExitCode::SUCCESS).map_err(Into::into)

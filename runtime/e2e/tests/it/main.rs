@@ -1,4 +1,5 @@
 //! End-to-end tests on a real control plane and real event sources.
+mod bench;
 mod contained;
 mod control_plane;
 mod credentials;
