@@ -4,6 +4,7 @@
 use crate::tool;
 use crate::wasm_toolchain;
 use anyhow::{Context, Result, bail};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
