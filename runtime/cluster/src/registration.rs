@@ -7,7 +7,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Api;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::Config;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 use tokio::sync::watch;
@@ -197,26 +196,6 @@ fn replace<T: PartialEq>(now: &mut T, next: T) -> bool {
     let changed = *now != next;
     *now = next;
     changed
-}
-
-/// Keeps one key of a ConfigMap, which is made where there is none.
-///
-/// # Errors
-/// When the API server does not take it.
-pub async fn keep_config_map(client: &Client, namespace: &str, name: &str, key: &str, text: &str) -> Result<(), Error> {
-    let path = Path::new("", "v1", namespace, "configmaps");
-    let patch = json!({ "data": { key: text } });
-    match client.merge(&path, name, &patch).await {
-        Err(Error::NotFound) => {}
-        answer => return answer.map(drop),
-    }
-    let object = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": { "name": name, "namespace": namespace },
-        "data": { key: text },
-    });
-    client.create(&path, &object).await.map(drop)
 }
 
 /// The pull secrets (Docker's `config.json`) of a namespace's ServiceAccount `default`. One that is missing or of another type is

@@ -154,11 +154,12 @@ impl Scalers for Registered {
         // One at a time, so that of two looks at the same object the later one counts.
         let mut shelf = self.shelf.open();
         let registrations = self.registrations.borrow();
+        let bundled = self.host.find(kind);
         let written = Written {
             object: declared.components.get(kind).map(|text| &**text),
             namespace: registrations.namespace(namespace, kind).map(|text| &**text),
             cluster: registrations.cluster(kind).map(|text| &**text),
-            bundled: self.host.find(kind).is_ok(),
+            bundled: bundled.is_ok(),
         };
         let shared = trigger.authentication.as_ref().is_some_and(|authentication| authentication.cluster);
         let chosen = choose(&self.policy.borrow(), namespace, kind, written, shared);
@@ -166,7 +167,7 @@ impl Scalers for Registered {
             Ok(Some(registration)) => registration,
             Ok(None) => {
                 shelf.leave(object, trigger.index);
-                return Ok(Some(Serving { scaler: self.host.find(kind)?, held_back: None }));
+                return Ok(Some(Serving { scaler: bundled?, held_back: None }));
             }
             Err(why) => {
                 shelf.leave(object, trigger.index);

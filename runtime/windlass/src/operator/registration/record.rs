@@ -3,8 +3,7 @@ use super::shelf::Shelf;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
-use windlass_cluster::survey::config_map;
-use windlass_cluster::{Client, keep_config_map};
+use windlass_cluster::{Client, config_map};
 use windlass_core::scaler::Scaler;
 use windlass_host::Host;
 
@@ -101,7 +100,7 @@ impl Row {
 
 /// Keeps the ConfigMap. What an earlier process wrote stays as it is where it is still true: a restart writes nothing.
 pub(super) async fn keep(client: Client, home: String, shelf: Arc<Shelf>, host: Arc<Host>) {
-    let stored = config_map(&client, &home, RECORD, KEY).await.unwrap_or_else(|error| {
+    let stored = config_map::read(&client, &home, RECORD, KEY).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "ConfigMap {RECORD} is not read");
         None
     });
@@ -115,7 +114,7 @@ pub(super) async fn keep(client: Client, home: String, shelf: Arc<Shelf>, host: 
     loop {
         let text = text(&shelf, &host, &past);
         if text != written {
-            match keep_config_map(&client, &home, RECORD, KEY, &text).await {
+            match config_map::write(&client, &home, RECORD, KEY, &text).await {
                 Ok(()) => (written, failures) = (text, 0),
                 Err(error) => {
                     failures = failures.saturating_add(1);
@@ -149,8 +148,7 @@ fn render(rows: Vec<Row>) -> String {
     let mut text = String::from("[");
     for (at, mut row) in rows.into_iter().enumerate() {
         if let Some(message) = &mut row.message {
-            let end = (0..=MOST_MESSAGE.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
-            message.truncate(end.unwrap_or_default());
+            message.truncate(message.floor_char_boundary(MOST_MESSAGE));
         }
         let Ok(line) = serde_json::to_string(&row) else { continue };
         if text.len() + line.len() > MOST_BYTES {
