@@ -88,11 +88,8 @@ impl Registrations {
 }
 
 /// Watches registrations for as long as somebody looks.
-pub fn watch_registrations(client: &Client, table: Option<TableName>) -> watch::Receiver<Registrations> {
-    let mut awaited = HashSet::from(["definition", "namespaces"]);
-    if table.is_some() {
-        awaited.insert("table");
-    }
+pub fn watch_registrations(client: &Client, table: TableName) -> watch::Receiver<Registrations> {
+    let awaited = HashSet::from(["definition", "namespaces", "table"]);
     let (told, seen) = watch::channel(Registrations { awaited, ..Registrations::default() });
     let kube = &client.kube;
     let named = |name: &str| Config::default().fields(&format!("metadata.name={name}"));
@@ -103,14 +100,12 @@ pub fn watch_registrations(client: &Client, table: Option<TableName>) -> watch::
     let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(kube.clone());
     let read = |object: PartialObjectMeta<Namespace>| annotated(&object.metadata);
     watch_one(client, namespaces, Config::default(), "namespaces", read, &told, namespace);
-    if let Some(TableName { namespace, name }) = table {
-        let tables: Api<ConfigMap> = Api::namespaced(kube.clone(), &namespace);
-        let read = |object: ConfigMap| {
-            let written = object.data.unwrap_or_default().into_iter();
-            Some((object.metadata.name?.into(), written.map(|(kind, to)| (kind.into(), to.trim().into())).collect()))
-        };
-        watch_one(client, tables, named(&name), "configmaps", read, &told, config_map);
-    }
+    let tables: Api<ConfigMap> = Api::namespaced(kube.clone(), &table.namespace);
+    let read = |object: ConfigMap| {
+        let written = object.data.unwrap_or_default().into_iter();
+        Some((object.metadata.name?.into(), written.map(|(kind, to)| (kind.into(), to.trim().into())).collect()))
+    };
+    watch_one(client, tables, named(&table.name), "configmaps", read, &told, config_map);
     seen
 }
 

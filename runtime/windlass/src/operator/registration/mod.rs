@@ -86,7 +86,7 @@ pub(super) fn start(parts: Parts<'_>) -> anyhow::Result<Arc<Registered>> {
     let cache = cache.transpose()?.map(Arc::new);
     let table = arguments.registrations.clone();
     let table = table.unwrap_or_else(|| TableName { namespace: home.to_owned(), name: TABLE.to_owned() });
-    let registrations = watch_registrations(&client, Some(table));
+    let registrations = watch_registrations(&client, table);
     let shelf = Arc::new(Shelf::new(arguments.namespace_components as usize));
     tokio::spawn(record::keep(client.clone(), home.to_owned(), shelf.clone(), host.clone()));
     let loader = Loader { host: host.clone(), store: Store::new(transport, cache), client, home: home.to_owned() };
