@@ -103,7 +103,9 @@ pub enum Fault {
         limit: u64,
     },
     /// No signature at all.
-    #[error("it is not signed, and {required}: sign it with `windlass scaler sign` or `cosign sign --key`")]
+    #[error(
+        "it is not signed, and {required}: sign it with `windlass scaler sign`, or `cosign sign --new-bundle-format=false --use-signing-config=false`"
+    )]
     Unsigned {
         /// By what a signature is required, and by whom.
         required: String,
@@ -116,10 +118,24 @@ pub enum Fault {
         /// By what a signature is required, and by whom.
         required: String,
     },
+    /// A keyless signature by somebody else.
+    #[error("it is signed by {found}, and {required}")]
+    WrongIdentity {
+        /// Whom its certificate names, and who vouches for that.
+        found: String,
+        /// By what a signature is required, and by whom.
+        required: String,
+    },
+    /// A keyless signature about which something does not hold.
+    #[error("its keyless signature cannot be accepted: {why}; and {required}")]
+    Unproven {
+        /// What does not hold.
+        why: &'static str,
+        /// By what a signature is required, and by whom.
+        required: String,
+    },
     /// A valid signature of something else.
-    #[error(
-        "its signature is by an accepted key but for other content ({signed}): somebody moved it here; do not use it"
-    )]
+    #[error("its signature is good but for other content ({signed}): somebody moved it here; do not use it")]
     OtherContent {
         /// What was signed.
         signed: String,
@@ -149,6 +165,18 @@ impl Fault {
         )
     }
 
+    /// Whether it is its signatures that are wrong, rather than the registry.
+    pub fn about_signatures(&self) -> bool {
+        matches!(
+            self,
+            Fault::Unsigned { .. }
+                | Fault::WrongKey { .. }
+                | Fault::WrongIdentity { .. }
+                | Fault::Unproven { .. }
+                | Fault::OtherContent { .. }
+        )
+    }
+
     /// One word of a closed list, for metrics and scripts.
     pub fn word(&self) -> &'static str {
         match self {
@@ -166,6 +194,8 @@ impl Fault {
             Fault::TooLarge { .. } => "too-large",
             Fault::Unsigned { .. } => "unsigned",
             Fault::WrongKey { .. } => "wrong-key",
+            Fault::WrongIdentity { .. } => "wrong-identity",
+            Fault::Unproven { .. } => "unproven",
             Fault::OtherContent { .. } => "other-content",
             Fault::Refused(_) => "refused",
             Fault::File(_) => "file",

@@ -55,6 +55,14 @@ impl PublicKey {
     /// When it is none on P-256.
     pub fn from_pem(pem: &str) -> Result<PublicKey, KeyError> {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoPublicKey)?;
+        PublicKey::from_der(&der)
+    }
+
+    /// Reads a `SubjectPublicKeyInfo`.
+    ///
+    /// # Errors
+    /// When it is none on P-256.
+    pub fn from_der(der: &[u8]) -> Result<PublicKey, KeyError> {
         let point = der.strip_prefix(&P256).filter(|point| point.len() == 65 && point.first() == Some(&4));
         Ok(PublicKey { point: point.ok_or(KeyError::OtherAlgorithm)?.to_vec() })
     }

@@ -34,6 +34,6 @@ pub use helper::HelperError;
 pub use key::{KeyError, PrivateKey, PublicKey};
 pub use policy::{Allowed, HostPattern, Policy, PolicyError, Registrant};
 pub use reference::{Location, Reference, ReferenceError};
-pub use signature::Requirement;
+pub use signature::{Identity, Requirement, TrustError, TrustedRoot};
 pub use store::{Pull, Pulled, Resolved, Store};
 pub use transport::{Refusal, Transport, TransportOptions};

@@ -1,16 +1,29 @@
 //! Signatures as cosign stores them: "simple signing" payloads as layers of an artifact beside the signed one, under the tag
 //! `sha256-<digits>.sig`.
+mod keyless;
+#[cfg(test)]
+mod tests;
+mod trust;
+
+pub use keyless::Identity;
+pub use trust::{TrustError, TrustedRoot};
+
 use crate::artifact::{Descriptor, Manifest};
 use crate::key::{PrivateKey, PublicKey};
 use crate::registry::Repository;
 use crate::{Digest, Fault, Reference};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keyless::Evidence;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const PAYLOAD_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+const CHAIN: &str = "dev.sigstore.cosign/chain";
+const BUNDLE: &str = "dev.sigstore.cosign/bundle";
 const TYPE: &str = "cosign container image signature";
 /// So many signatures of one artifact are looked at.
 const MOST: usize = 16;
@@ -23,13 +36,20 @@ pub(crate) struct Signed {
     pub(crate) payload: Vec<u8>,
     #[serde(with = "base64_text")]
     pub(crate) signature: Vec<u8>,
+    /// Of a keyless one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) evidence: Option<Evidence>,
 }
 
 /// What a component must be signed by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// Any one of these.
+    /// Any one of these,
     pub keys: Vec<PublicKey>,
+    /// or of these,
+    pub identities: Vec<Identity>,
+    /// by the word of what this names. With none, no identity is believed.
+    pub trusted: Option<Arc<TrustedRoot>>,
     /// Who wants it, for messages: `the policy's repositories[0].signedBy wants a signature by acme`.
     pub wanted: String,
 }
@@ -42,13 +62,13 @@ struct Payload {
 
 #[derive(Deserialize, Serialize)]
 struct Critical {
-    identity: Identity,
+    identity: Named,
     image: Image,
     r#type: String,
 }
 
 #[derive(Deserialize, Serialize)]
-struct Identity {
+struct Named {
     #[serde(rename = "docker-reference")]
     reference: String,
 }
@@ -64,33 +84,63 @@ pub(crate) fn tag(manifest: Digest) -> String {
     format!("sha256-{}.sig", manifest.hex())
 }
 
-/// Whether one of the signatures is by one of the keys and of this manifest.
+/// Whether one of the signatures is by one of the keys or identities and of this manifest.
 ///
 /// # Errors
-/// `Unsigned`, `WrongKey` or `OtherContent`.
+/// `Unsigned`, `WrongKey`, `WrongIdentity`, `Unproven` or `OtherContent`.
 pub(crate) fn check(signatures: &[Signed], manifest: Digest, requirement: &Requirement) -> Result<(), Fault> {
     if signatures.is_empty() {
         return Err(Fault::Unsigned { required: requirement.wanted.clone() });
     }
-    let mut other = None;
+    // Of several reasons the one that is nearest to a good signature is told.
+    let (mut moved, mut other) = (None, None);
     for signed in signatures {
-        if !requirement.keys.iter().any(|key| key.verifies(&signed.payload, &signed.signature)) {
-            continue;
+        match requirement.accepts(signed) {
+            Ok(()) => {}
+            Err(fault) => {
+                other = other.or(fault);
+                continue;
+            }
         }
         // Now it is what the key's owner wrote.
         match serde_json::from_slice::<Payload>(&signed.payload) {
             Ok(payload) if payload.critical.r#type != TYPE => {
-                other = Some(crate::words::short(&payload.critical.r#type))
+                moved = Some(crate::words::short(&payload.critical.r#type))
             }
             Ok(payload) if payload.critical.image.digest.parse() == Ok(manifest) => return Ok(()),
-            Ok(payload) => other = Some(crate::words::short(&payload.critical.image.digest)),
-            Err(_) => other = Some("no payload of cosign".to_owned()),
+            Ok(payload) => moved = Some(crate::words::short(&payload.critical.image.digest)),
+            Err(_) => moved = Some("no payload of cosign".to_owned()),
         }
     }
-    Err(match other {
-        Some(signed) => Fault::OtherContent { signed },
-        None => Fault::WrongKey { count: signatures.len(), required: requirement.wanted.clone() },
+    Err(match (moved, other) {
+        (Some(signed), _) => Fault::OtherContent { signed },
+        (None, Some(fault)) => fault,
+        (None, None) => Fault::WrongKey { count: signatures.len(), required: requirement.wanted.clone() },
     })
+}
+
+impl Requirement {
+    /// Wants a signature by nobody yet: the words say who wants it, and by whom.
+    pub fn wanted(words: impl Into<String>) -> Requirement {
+        Requirement { keys: Vec::new(), identities: Vec::new(), trusted: None, wanted: words.into() }
+    }
+
+    /// Whether a signature is by whom it has to be; if it is keyless and not, why.
+    fn accepts(&self, signed: &Signed) -> Result<(), Option<Fault>> {
+        if self.keys.iter().any(|key| key.verifies(&signed.payload, &signed.signature)) {
+            return Ok(());
+        }
+        let (Some(evidence), Some(trusted)) = (&signed.evidence, &self.trusted) else { return Err(None) };
+        if self.identities.is_empty() {
+            return Err(None);
+        }
+        let required = || self.wanted.clone();
+        match keyless::signer(signed, evidence, trusted) {
+            Err(why) => Err(Some(Fault::Unproven { why, required: required() })),
+            Ok(signer) if self.identities.iter().any(|identity| identity.covers(&signer)) => Ok(()),
+            Ok(signer) => Err(Some(Fault::WrongIdentity { found: signer.to_string(), required: required() })),
+        }
+    }
 }
 
 /// The signatures of a manifest that its repository holds.
@@ -102,7 +152,12 @@ pub(crate) async fn fetch(repository: &Repository, manifest: Digest) -> Result<V
         // One that is no base64 is no signature, and its neighbour may be one.
         let Ok(signature) = STANDARD.decode(signature) else { continue };
         let payload = repository.blob(layer.sha256()?, "signature", PAYLOAD_LIMIT).await?;
-        signatures.push(Signed { payload: payload.to_vec(), signature });
+        let text = |name| layer.annotations.get(name).cloned();
+        let evidence = text(CERTIFICATE).map(|certificate| {
+            let (chain, bundle) = (text(CHAIN).unwrap_or_default(), text(BUNDLE).unwrap_or_default());
+            Evidence { certificate, chain, bundle }
+        });
+        signatures.push(Signed { payload: payload.to_vec(), signature, evidence });
     }
     Ok(signatures)
 }
@@ -142,7 +197,7 @@ async fn stored(repository: &Repository, manifest: Digest) -> Result<Option<Mani
 fn payload(reference: &Reference, manifest: Digest) -> Result<Vec<u8>, Fault> {
     json(&Payload {
         critical: Critical {
-            identity: Identity { reference: reference.name() },
+            identity: Named { reference: reference.name() },
             image: Image { digest: manifest.to_string() },
             r#type: TYPE.to_owned(),
         },
@@ -166,51 +221,5 @@ mod base64_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key() -> PrivateKey {
-        PrivateKey::from_pem(&PrivateKey::generate().unwrap()).unwrap()
-    }
-
-    fn signed(key: &PrivateKey, payload: Vec<u8>) -> Signed {
-        let signature = key.sign(&payload).unwrap();
-        Signed { payload, signature }
-    }
-
-    #[test]
-    fn each_way_of_being_wrong_has_its_own_error() {
-        let reference = "oci://registry.example/q".parse().unwrap();
-        let (ours, theirs, manifest) = (key(), key(), Digest::of(b"manifest"));
-        let requirement = Requirement { keys: vec![ours.public()], wanted: "the policy wants it".to_owned() };
-        let good = signed(&ours, payload(&reference, manifest).unwrap());
-        let by_other = signed(&theirs, payload(&reference, manifest).unwrap());
-        let of_other = signed(&ours, payload(&reference, Digest::of(b"other")).unwrap());
-        let tampered = Signed { payload: payload(&reference, manifest).unwrap(), ..of_other.clone() };
-        let words = signed(&ours, b"{}".to_vec());
-        let check = |signatures: &[&Signed]| {
-            check(&signatures.iter().map(|one| (*one).clone()).collect::<Vec<_>>(), manifest, &requirement)
-        };
-        assert_eq!(check(&[&good]), Ok(()));
-        assert_eq!(check(&[&by_other, &of_other, &tampered, &good]), Ok(()));
-        assert!(matches!(check(&[]), Err(Fault::Unsigned { .. })));
-        assert!(matches!(check(&[&by_other, &tampered]), Err(Fault::WrongKey { count: 2, .. })));
-        assert!(matches!(check(&[&by_other, &of_other]), Err(Fault::OtherContent { .. })));
-        assert!(matches!(check(&[&words]), Err(Fault::OtherContent { .. })));
-    }
-
-    #[test]
-    fn the_payload_is_cosigns() {
-        let text = payload(&"oci://registry.example/acme/q:1".parse().unwrap(), Digest::of(b"")).unwrap();
-        let expected = concat!(
-            r#"{"critical":{"identity":{"docker-reference":"registry.example/acme/q"},"#,
-            r#""image":{"docker-manifest-digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},"#,
-            r#""type":"cosign container image signature"},"optional":null}"#
-        );
-        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 }

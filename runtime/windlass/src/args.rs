@@ -8,7 +8,7 @@ mod scaler;
 pub(crate) use bench::Bench;
 pub(crate) use limits::{Compilation, Guests};
 pub(crate) use registration::Registration;
-pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent};
+pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, Signers, VerifyComponent};
 pub(crate) use scaler::{Build, Inspect, List, New, Poll, Scaler, Test, Try};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -1,9 +1,11 @@
 //! A policy as a file: YAML, strict.
-use super::{Grant, Namespaces, Of, Policy, Rule};
+use super::{Grant, Namespaces, Of, Policy, Rule, Signers};
 use crate::key::PublicKey;
+use crate::{Identity, TrustedRoot};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What is wrong with a policy's text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +31,22 @@ struct File {
     #[serde(default)]
     keys: BTreeMap<String, String>,
     #[serde(default)]
+    identities: BTreeMap<String, FileIdentity>,
+    #[serde(default)]
+    trusted_root: Option<String>,
+    #[serde(default)]
     repositories: Vec<FileRule>,
     #[serde(default)]
     files: Vec<PathBuf>,
     #[serde(default)]
     grants: Vec<FileGrant>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileIdentity {
+    issuer: String,
+    subject: String,
 }
 
 #[derive(Deserialize)]
@@ -101,8 +114,23 @@ impl Policy {
             let key = PublicKey::from_pem(&pem).map_err(|error| wrong(format!("keys.{name}"), error.to_string()))?;
             keys.insert(name, key);
         }
+        let mut identities = BTreeMap::new();
+        for (name, identity) in file.identities {
+            if keys.contains_key(&name) {
+                return Err(wrong(format!("identities.{name}"), "a key has that name too: signedBy would mean both"));
+            }
+            let identity = identity.checked(&name)?;
+            identities.insert(name, identity);
+        }
+        let trusted = file.trusted_root.map(|text| TrustedRoot::parse(&text)).transpose();
+        let trusted = trusted.map_err(|error| wrong("trustedRoot", error.to_string()))?.map(Arc::new);
+        if let (None, Some(name)) = (&trusted, identities.keys().next()) {
+            let why = "wants `trustedRoot`, the trusted_root.json of Sigstore: without it no identity can be believed";
+            return Err(wrong(format!("identities.{name}"), why));
+        }
+        let signers = Signers { keys, identities, trusted };
         let rules = file.repositories.into_iter().enumerate();
-        let repositories = rules.map(|(index, rule)| rule.checked(index, &keys)).collect::<Result<_, _>>()?;
+        let repositories = rules.map(|(index, rule)| rule.checked(index, &signers)).collect::<Result<_, _>>()?;
         for (index, folder) in file.files.iter().enumerate() {
             if !folder.is_absolute() {
                 return Err(wrong(format!("files[{index}]"), "give an absolute path of a folder"));
@@ -110,7 +138,7 @@ impl Policy {
         }
         let grants = file.grants.into_iter().enumerate();
         let grants = grants.map(|(index, grant)| grant.checked(index)).collect::<Result<_, _>>()?;
-        Ok(Policy { keys, repositories, files: file.files, grants })
+        Ok(Policy { signers, repositories, files: file.files, grants })
     }
 }
 
@@ -127,7 +155,7 @@ fn pattern(field: &str, pattern: &str) -> Result<String, PolicyError> {
 }
 
 impl FileRule {
-    fn checked(self, index: usize, keys: &BTreeMap<String, PublicKey>) -> Result<Rule, PolicyError> {
+    fn checked(self, index: usize, signers: &Signers) -> Result<Rule, PolicyError> {
         let field = |name: &str| format!("repositories[{index}].{name}");
         let namespaces = match self.namespaces {
             FileNamespaces::Listed(list) => Namespaces::Listed(list),
@@ -136,8 +164,9 @@ impl FileRule {
             FileNamespaces::Word(_) => return Err(wrong(field("namespaces"), "is `all`, `none`, or a list of names")),
         };
         for (at, name) in self.signed_by.iter().enumerate() {
-            if !keys.contains_key(name) {
-                return Err(wrong(field(&format!("signedBy[{at}]")), format!("there is no key {name} in `keys`")));
+            if !signers.know(name) {
+                let why = format!("there is no {name} in `keys`, nor in `identities`");
+                return Err(wrong(field(&format!("signedBy[{at}]")), why));
             }
         }
         Ok(Rule {
@@ -148,6 +177,25 @@ impl FileRule {
             pinned: self.pinned,
             signed_by: self.signed_by,
         })
+    }
+}
+
+impl FileIdentity {
+    fn checked(self, name: &str) -> Result<Identity, PolicyError> {
+        let field = |part: &str| format!("identities.{name}.{part}");
+        if !self.issuer.starts_with("https://") && !self.issuer.starts_with("http://") {
+            return Err(wrong(
+                field("issuer"),
+                "is the URL of who vouches, as https://token.actions.githubusercontent.com",
+            ));
+        }
+        if self.issuer.contains('*') {
+            return Err(wrong(field("issuer"), "is one URL, without `*`"));
+        }
+        if !self.subject.bytes().any(|c| c.is_ascii_alphanumeric()) {
+            return Err(wrong(field("subject"), "would be anybody: name an address, or a URI with `*` in places"));
+        }
+        Ok(Identity { issuer: self.issuer, subject: self.subject })
     }
 }
 

@@ -7,11 +7,12 @@ pub use host::HostPattern;
 
 use crate::key::PublicKey;
 use crate::pattern::glob;
-use crate::signature::Requirement;
+use crate::signature::{Identity, Requirement, TrustedRoot};
 use crate::{Digest, Location, Reference};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Who registered a component, and so for whom it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,10 +26,18 @@ pub enum Registrant {
 /// What the operator allows. The first rule that fits repository and registrant decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    keys: BTreeMap<String, PublicKey>,
+    signers: Signers,
     repositories: Vec<Rule>,
     files: Vec<PathBuf>,
     grants: Vec<Grant>,
+}
+
+/// Whom rules may name in `signedBy`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Signers {
+    keys: BTreeMap<String, PublicKey>,
+    identities: BTreeMap<String, Identity>,
+    trusted: Option<Arc<TrustedRoot>>,
 }
 
 /// What a registration got.
@@ -79,7 +88,7 @@ impl Default for Policy {
             pinned: true,
             signed_by: Vec::new(),
         };
-        Policy { keys: BTreeMap::new(), repositories: vec![everything], files: Vec::new(), grants: Vec::new() }
+        Policy { signers: Signers::default(), repositories: vec![everything], files: Vec::new(), grants: Vec::new() }
     }
 }
 
@@ -151,13 +160,27 @@ impl Policy {
         if rule.signed_by.is_empty() {
             return None;
         }
-        // Names without a key are refused when the policy is read.
-        let keys = rule.signed_by.iter().filter_map(|name| self.keys.get(name).cloned()).collect();
         let wanted = format!(
             "the component policy's repositories[{index}].signedBy wants a signature by {}",
             rule.signed_by.join(" or ")
         );
-        Some(Requirement { keys, wanted })
+        Some(self.signers.requirement(&rule.signed_by, wanted))
+    }
+}
+
+impl Signers {
+    fn know(&self, name: &str) -> bool {
+        self.keys.contains_key(name) || self.identities.contains_key(name)
+    }
+
+    /// Any one of these; names that nobody has were refused when the policy was read.
+    fn requirement(&self, names: &[String], wanted: String) -> Requirement {
+        Requirement {
+            keys: names.iter().filter_map(|name| self.keys.get(name).cloned()).collect(),
+            identities: names.iter().filter_map(|name| self.identities.get(name).cloned()).collect(),
+            trusted: self.trusted.clone(),
+            wanted,
+        }
     }
 }
 

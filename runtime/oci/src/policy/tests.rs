@@ -111,12 +111,18 @@ fn what_is_wrong_names_the_field() {
     says("repositories: [{pattern: 'r.example/**', namespaces: some}]", "repositories[0].namespaces: is `all`");
     says(
         "repositories: [{pattern: 'r.example/**', signedBy: [acme]}]",
-        "repositories[0].signedBy[0]: there is no key acme",
+        "repositories[0].signedBy[0]: there is no acme in `keys`",
     );
     says("repositories: [{pattern: 'oci://r.example/q'}]", "repositories[0].pattern: write HOST/REPOSITORY");
     says("repositories: [{pattern: 'acme'}]", "repositories[0].pattern: begin with the registry");
     says("repositories: [{pattern: '**/q'}]", "repositories[0].pattern: begin with the registry");
     says("keys: {acme: nothing}", "keys.acme: holds no public key");
+    let ci = |issuer: &str, subject: &str| format!("identities: {{ci: {{issuer: '{issuer}', subject: '{subject}'}}}}");
+    says(&ci("https://issuer.example", "a@example.com"), "identities.ci: wants `trustedRoot`");
+    says(&ci("issuer.example", "a@example.com"), "identities.ci.issuer: is the URL");
+    says(&ci("https://*.example", "a@example.com"), "identities.ci.issuer: is one URL");
+    says(&ci("https://issuer.example", "**"), "identities.ci.subject: would be anybody");
+    says("trustedRoot: '{}'", "trustedRoot: is no trusted_root.json");
     says("files: [scalers]", "files[0]");
     says("grants: [{hosts: [a.example]}]", "grants[0]: name either");
     says("grants: [{digest: 'x', hosts: []}]", "grants[0].digest");

@@ -1,6 +1,6 @@
 //! With the registry down, what was pulled goes on.
 use crate::world::{Liar, cached, component, ok, reply};
-use windlass_oci::{Fault, PrivateKey, Pull, Registrant, Requirement};
+use windlass_oci::{Digest, Fault, Identity, PrivateKey, Pull, Registrant, Requirement, TrustedRoot};
 
 #[tokio::test]
 async fn what_is_pinned_and_cached_asks_nobody() {
@@ -41,7 +41,8 @@ async fn a_signature_is_remembered_and_checked_again_with_the_keys_of_today() {
     let folder = tempfile::tempdir().unwrap();
     let (liar, digest) = Liar::with_component().await;
     let key = PrivateKey::from_pem(&PrivateKey::generate().unwrap()).unwrap();
-    let required = |key: &PrivateKey| Some(Requirement { keys: vec![key.public()], wanted: "it is wanted".to_owned() });
+    let required =
+        |key: &PrivateKey| Some(Requirement { keys: vec![key.public()], ..Requirement::wanted("it is wanted") });
     let pull = Pull { requirement: required(&key), ..liar.pull(&format!("@{digest}")) };
     assert_eq!(cached(folder.path()).pull(&pull).await.unwrap_err().fault.word(), "unsigned");
 
@@ -73,4 +74,57 @@ async fn a_signature_is_remembered_and_checked_again_with_the_keys_of_today() {
     // Tampered on its way: the payload is not the one whose digest the manifest has.
     liar.script(move |asked| asked.path.contains(&layer).then(|| ok("{}")));
     assert_eq!(cached(folder.path()).pull(&pull).await.unwrap_err().fault.word(), "digest-mismatch");
+}
+
+/// The trusted root and signatures of `Liar::with_component`'s artifact (`src/signature/vectors/main.go`).
+const KEYLESS: &str = include_str!("../../src/signature/vectors/keyless.json");
+
+#[tokio::test]
+async fn a_keyless_signature_is_read_remembered_and_checked_without_asking_anybody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (liar, digest) = Liar::with_component().await;
+    let vectors: serde_json::Value = serde_json::from_str(KEYLESS).unwrap();
+    assert_eq!(vectors["manifest"], digest.to_string(), "go run main.go {digest} > keyless.json");
+    let trusted = TrustedRoot::parse(&vectors["trustedRoot"].to_string()).unwrap();
+    let by = |subject: &str| {
+        let issuer = "https://token.actions.githubusercontent.com".to_owned();
+        let identities = vec![Identity { issuer, subject: subject.to_owned() }];
+        let trusted = Some(std::sync::Arc::new(trusted.clone()));
+        Some(Requirement { identities, trusted, ..Requirement::wanted("it is wanted") })
+    };
+    let hold = |name: &str| {
+        let all = vectors["vectors"].as_array().unwrap();
+        let vector = all.iter().find(|vector| vector["name"] == name).unwrap();
+        use base64::Engine as _;
+        let payload = base64::engine::general_purpose::STANDARD.decode(vector["payload"].as_str().unwrap()).unwrap();
+        let layer = Digest::of(&payload).to_string();
+        let signatures = serde_json::json!({
+            "schemaVersion": 2,
+            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": layer, "size": 1 },
+            "layers": [{
+                "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": layer, "size": payload.len(),
+                "annotations": {
+                    "dev.cosignproject.cosign/signature": vector["signature"],
+                    "dev.sigstore.cosign/certificate": vector["certificate"],
+                    "dev.sigstore.cosign/chain": vector["chain"],
+                    "dev.sigstore.cosign/bundle": vector["bundle"],
+                },
+            }],
+        });
+        liar.hold(&format!("manifests/sha256-{}.sig", digest.hex()), signatures.to_string());
+        liar.hold(&format!("blobs/{layer}"), payload);
+    };
+    let ours = "https://github.com/acme/*/.github/workflows/release.yaml@refs/tags/*";
+    let pull = |subject: &str| Pull { requirement: by(subject), ..liar.pull(&format!("@{digest}")) };
+    let word = |result: Result<_, windlass_oci::Error>| result.map(|_| ()).unwrap_err().fault.word();
+
+    hold("another authority");
+    assert_eq!(word(cached(folder.path()).pull(&pull(ours)).await), "unproven");
+    hold("good");
+    assert_eq!(word(cached(folder.path()).pull(&pull("somebody@example.com")).await), "wrong-identity");
+    cached(folder.path()).pull(&pull(ours)).await.unwrap();
+    // Down, and in another process: what was remembered is proof enough, for whom it is proof.
+    liar.always(reply(503));
+    cached(folder.path()).pull(&pull(ours)).await.unwrap();
+    assert_eq!(word(cached(folder.path()).pull(&pull("somebody@example.com")).await), "server-error");
 }

@@ -52,9 +52,8 @@ pub(crate) struct PullComponent {
     /// The file; by default the repository's last part with .wasm, here
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
-    /// Public keys (PEM), one of which must have signed it (repeatable)
-    #[arg(long = "key", value_name = "FILE")]
-    pub(crate) keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signers: Signers,
     #[command(flatten)]
     pub(crate) registries: Registries,
 }
@@ -71,14 +70,31 @@ pub(crate) struct SignComponent {
     pub(crate) registries: Registries,
 }
 
+/// By whom a component has to be signed: any one of these.
+#[derive(Debug, Args)]
+pub(crate) struct Signers {
+    /// Public keys (PEM), one of which must have signed it (repeatable)
+    #[arg(long = "key", value_name = "FILE")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// Who must have signed it without a key of their own: the address or URI in the certificate; * for any characters but a
+    /// slash, ** for any
+    #[arg(long, value_name = "SUBJECT", requires_all = ["issuer", "trusted_root"])]
+    pub(crate) identity: Option<String>,
+    /// Who vouches for that identity: the URL of the OpenID Connect issuer
+    #[arg(long, value_name = "URL", requires = "identity")]
+    pub(crate) issuer: Option<String>,
+    /// The trusted_root.json of Sigstore to go by (`cosign trusted-root create` writes one); nothing is fetched
+    #[arg(long, value_name = "FILE", requires = "identity")]
+    pub(crate) trusted_root: Option<PathBuf>,
+}
+
 /// `windlass scaler verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyComponent {
     /// What to check
     pub(crate) reference: String,
-    /// Public keys (PEM), one of which must have signed it (repeatable)
-    #[arg(long = "key", value_name = "FILE", required = true)]
-    pub(crate) keys: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signers: Signers,
     #[command(flatten)]
     pub(crate) registries: Registries,
 }

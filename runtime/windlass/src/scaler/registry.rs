@@ -1,7 +1,7 @@
 //! `windlass scaler push`, `pull`, `sign`, `verify` and `keygen`: components in registries.
 use super::exit::{Exit, Stop};
 use crate::args::{
-    Keygen, Output, PullComponent, PushComponent, Registries, SignComponent, VerifyComponent, docker_folder,
+    Keygen, Output, PullComponent, PushComponent, Registries, SignComponent, Signers, VerifyComponent, docker_folder,
 };
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use windlass_oci::{
-    About, Credential, Credentials, Fault, PrivateKey, PublicKey, Pull, Reference, Registrant, Requirement, Store,
+    About, Credential, Credentials, Identity, PrivateKey, PublicKey, Pull, Reference, Registrant, Requirement, Store,
+    TrustedRoot,
 };
 
 /// What a command prints as JSON.
@@ -39,7 +40,7 @@ struct Door {
 /// How a command ended: what a registry holds may be wrong, or the registry is of no help.
 pub(super) fn ended(done: anyhow::Result<()>) -> Result<Exit, Stop> {
     let exit = |error: &anyhow::Error| match error.downcast_ref::<windlass_oci::Error>().map(|error| &error.fault) {
-        Some(Fault::Unsigned { .. } | Fault::WrongKey { .. } | Fault::OtherContent { .. }) => Exit::Wrong,
+        Some(fault) if fault.about_signatures() => Exit::Wrong,
         Some(_) => Exit::Outside,
         None => Exit::Usage,
     };
@@ -70,7 +71,7 @@ pub(super) async fn push(options: PushComponent) -> anyhow::Result<()> {
 }
 
 pub(super) async fn pull(options: PullComponent) -> anyhow::Result<()> {
-    let requirement = if options.keys.is_empty() { None } else { Some(requirement(&options.keys)?) };
+    let requirement = requirement(&options.signers)?;
     let door = open(&options.registries, &options.reference).await?;
     let file = options.to.unwrap_or_else(|| {
         let name = door.reference.repository().rsplit('/').next().unwrap_or_default();
@@ -97,7 +98,10 @@ pub(super) async fn sign(options: SignComponent) -> anyhow::Result<()> {
 }
 
 pub(super) async fn verify(options: VerifyComponent) -> anyhow::Result<()> {
-    let requirement = Some(requirement(&options.keys)?);
+    let requirement = requirement(&options.signers)?;
+    if requirement.is_none() {
+        bail!("by whom? Give --key FILE, or --identity SUBJECT with --issuer URL and --trusted-root FILE");
+    }
     let door = open(&options.registries, &options.reference).await?;
     let resolved = door.store.verify(&asked(door.reference, door.credential, requirement)).await?;
     let told = Told {
@@ -151,17 +155,27 @@ fn logins(options: &Registries) -> anyhow::Result<Credentials> {
     }
 }
 
-fn requirement(paths: &[PathBuf]) -> anyhow::Result<Requirement> {
-    let mut keys = Vec::new();
-    for path in paths {
-        let pem = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        keys.push(PublicKey::from_pem(&pem).with_context(|| path.display().to_string())?);
+/// By whom it has to be signed; none: nobody was named.
+fn requirement(signers: &Signers) -> anyhow::Result<Option<Requirement>> {
+    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| path.display().to_string());
+    let mut names = Vec::new();
+    let mut requirement = Requirement::wanted("");
+    for path in &signers.keys {
+        let key = PublicKey::from_pem(&read(path)?).with_context(|| path.display().to_string())?;
+        requirement.keys.push(key);
+        names.push(format!("--key {}", path.display()));
     }
-    if keys.is_empty() {
-        bail!("--key is missing");
+    if let (Some(subject), Some(issuer), Some(path)) = (&signers.identity, &signers.issuer, &signers.trusted_root) {
+        let root = TrustedRoot::parse(&read(path)?).with_context(|| path.display().to_string())?;
+        requirement.identities.push(Identity { issuer: issuer.clone(), subject: subject.clone() });
+        requirement.trusted = Some(Arc::new(root));
+        names.push(format!("--identity {subject} --issuer {issuer}"));
     }
-    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    Ok(Requirement { keys, wanted: format!("--key wants a signature by {}", names.join(" or ")) })
+    if names.is_empty() {
+        return Ok(None);
+    }
+    requirement.wanted = format!("a signature is wanted by {}", names.join(" or "));
+    Ok(Some(requirement))
 }
 
 fn tell(output: Output, done: &str, told: Told) -> anyhow::Result<()> {

@@ -126,7 +126,7 @@ async fn another_requirement_is_verified_anew() {
     assert!(matches!(web.declared.triggers[0].ask, Ask::External { .. }));
     let (key, number) = new(&shelf, registration(None, "queue:1"), &web);
     shelf.serve(&key, number, loaded("queue", 1));
-    let requirement = windlass_oci::Requirement { keys: Vec::new(), wanted: "a signature".to_owned() };
+    let requirement = windlass_oci::Requirement::wanted("a signature");
     let signed = Registration { requirement: Some(requirement), ..registration(None, "queue:1") };
     let (same, later) = new(&shelf, signed, &web);
     assert_eq!(same, key);
