@@ -88,9 +88,5 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The first `limit` bytes of a text, cut at a character.
 pub(crate) fn cut(text: &str, limit: usize) -> &str {
-    let mut end = limit.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
+    text.get(..text.floor_char_boundary(limit)).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 //! them. Nothing outside that namespace is touched.
 use crate::client::Client;
 use crate::error::Error;
+use crate::survey::{ready, scaled_objects};
 use futures::stream::{StreamExt, TryStreamExt};
 use http::Request;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -9,7 +10,7 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use windlass_api::quantity::Quantity;
@@ -207,8 +208,7 @@ impl Field {
     }
 
     fn objects(&self) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
-        Api::namespaced_with(self.kube.clone(), &self.namespace, &resource)
+        scaled_objects(&self.kube, Some(&self.namespace))
     }
 }
 
@@ -217,13 +217,11 @@ fn object<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
 }
 
 fn read(object: &DynamicObject) -> Stored {
-    let conditions = object.data["status"]["conditions"].as_array();
-    let ready = conditions.into_iter().flatten().rfind(|condition| condition["type"] == "Ready");
-    let text = |field: &str| ready.and_then(|ready| ready[field].as_str()).unwrap_or_default();
+    let [status, reason, message] = ready(object).unwrap_or_default();
     Stored {
-        ready: text("status") == "True",
+        ready: status == "True",
         metric: object.data["status"]["externalMetricNames"][0].as_str().map(str::to_owned),
-        trouble: (text("status") == "False").then(|| format!("{}: {}", text("reason"), text("message"))),
+        trouble: (status == "False").then(|| format!("{reason}: {message}")),
         version: object.metadata.resource_version.clone().unwrap_or_default(),
     }
 }

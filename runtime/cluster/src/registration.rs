@@ -7,7 +7,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Api;
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::Config;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 use tokio::sync::watch;
@@ -89,11 +88,8 @@ impl Registrations {
 }
 
 /// Watches registrations for as long as somebody looks.
-pub fn watch_registrations(client: &Client, table: Option<TableName>) -> watch::Receiver<Registrations> {
-    let mut awaited = HashSet::from(["definition", "namespaces"]);
-    if table.is_some() {
-        awaited.insert("table");
-    }
+pub fn watch_registrations(client: &Client, table: TableName) -> watch::Receiver<Registrations> {
+    let awaited = HashSet::from(["definition", "namespaces", "table"]);
     let (told, seen) = watch::channel(Registrations { awaited, ..Registrations::default() });
     let kube = &client.kube;
     let named = |name: &str| Config::default().fields(&format!("metadata.name={name}"));
@@ -104,14 +100,12 @@ pub fn watch_registrations(client: &Client, table: Option<TableName>) -> watch::
     let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(kube.clone());
     let read = |object: PartialObjectMeta<Namespace>| annotated(&object.metadata);
     watch_one(client, namespaces, Config::default(), "namespaces", read, &told, namespace);
-    if let Some(TableName { namespace, name }) = table {
-        let tables: Api<ConfigMap> = Api::namespaced(kube.clone(), &namespace);
-        let read = |object: ConfigMap| {
-            let written = object.data.unwrap_or_default().into_iter();
-            Some((object.metadata.name?.into(), written.map(|(kind, to)| (kind.into(), to.trim().into())).collect()))
-        };
-        watch_one(client, tables, named(&name), "configmaps", read, &told, config_map);
-    }
+    let tables: Api<ConfigMap> = Api::namespaced(kube.clone(), &table.namespace);
+    let read = |object: ConfigMap| {
+        let written = object.data.unwrap_or_default().into_iter();
+        Some((object.metadata.name?.into(), written.map(|(kind, to)| (kind.into(), to.trim().into())).collect()))
+    };
+    watch_one(client, tables, named(&table.name), "configmaps", read, &told, config_map);
     seen
 }
 
@@ -197,26 +191,6 @@ fn replace<T: PartialEq>(now: &mut T, next: T) -> bool {
     let changed = *now != next;
     *now = next;
     changed
-}
-
-/// Keeps one key of a ConfigMap, which is made where there is none.
-///
-/// # Errors
-/// When the API server does not take it.
-pub async fn keep_config_map(client: &Client, namespace: &str, name: &str, key: &str, text: &str) -> Result<(), Error> {
-    let path = Path::new("", "v1", namespace, "configmaps");
-    let patch = json!({ "data": { key: text } });
-    match client.merge(&path, name, &patch).await {
-        Err(Error::NotFound) => {}
-        answer => return answer.map(drop),
-    }
-    let object = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": { "name": name, "namespace": namespace },
-        "data": { key: text },
-    });
-    client.create(&path, &object).await.map(drop)
 }
 
 /// The pull secrets (Docker's `config.json`) of a namespace's ServiceAccount `default`. One that is missing or of another type is

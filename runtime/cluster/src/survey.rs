@@ -1,7 +1,7 @@
 //! What a person at a terminal asks of the API server, once: objects with their triggers, and what serves them.
-use crate::client::{Client, Path};
+use crate::client::Client;
 use crate::error::Error;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::core::PartialObjectMeta;
@@ -33,11 +33,7 @@ pub struct Surveyed {
 /// # Errors
 /// When they cannot be listed.
 pub async fn survey(client: &Client, namespace: Option<&str>) -> Result<Vec<Surveyed>, Error> {
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
-    let objects: Api<DynamicObject> = match namespace {
-        Some(namespace) => Api::namespaced_with(client.kube.clone(), namespace, &resource),
-        None => Api::all_with(client.kube.clone(), &resource),
-    };
+    let objects = scaled_objects(&client.kube, namespace);
     let (mut surveyed, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
     loop {
         let listed = objects.list(&page).await.map_err(Error::from)?;
@@ -49,14 +45,31 @@ pub async fn survey(client: &Client, namespace: Option<&str>) -> Result<Vec<Surv
     }
 }
 
+/// ScaledObjects of a namespace, or of all.
+pub(crate) fn scaled_objects(kube: &kube::Client, namespace: Option<&str>) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
+    match namespace {
+        Some(namespace) => Api::namespaced_with(kube.clone(), namespace, &resource),
+        None => Api::all_with(kube.clone(), &resource),
+    }
+}
+
+/// Status, reason and message of an object's Ready condition.
+pub(crate) fn ready(object: &DynamicObject) -> Option<[String; 3]> {
+    let conditions = object.data["status"]["conditions"].as_array()?;
+    let ready = conditions.iter().rfind(|condition| condition["type"] == "Ready")?;
+    Some(["status", "reason", "message"].map(|field| text(ready, field)))
+}
+
+fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_default().to_owned()
+}
+
 fn read(object: DynamicObject) -> Surveyed {
-    let text = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
     let triggers = object.data["spec"]["triggers"].as_array().into_iter().flatten();
-    let conditions = object.data["status"]["conditions"].as_array().into_iter().flatten();
-    let ready = conditions.filter(|condition| condition["type"] == "Ready").next_back();
     Surveyed {
         triggers: triggers.map(|trigger| text(trigger, "type")).collect(),
-        ready: ready.map(|ready| ["status", "reason", "message"].map(|field| text(ready, field))),
+        ready: ready(&object),
         components: annotation::scalers(object.metadata.annotations.as_ref()),
         namespace: object.metadata.namespace.unwrap_or_default(),
         name: object.metadata.name.unwrap_or_default(),
@@ -74,16 +87,4 @@ pub async fn namespaces(client: &Client) -> Result<BTreeMap<String, BTreeMap<Tex
         (object.metadata.name.unwrap_or_default(), annotation::scalers(object.metadata.annotations.as_ref()))
     };
     Ok(listed.items.into_iter().map(read).filter(|(_, components)| !components.is_empty()).collect())
-}
-
-/// One key of a ConfigMap. `None`: there is none.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn config_map(client: &Client, namespace: &str, name: &str, key: &str) -> Result<Option<String>, Error> {
-    match client.get::<ConfigMap>("ConfigMap", &Path::new("", "v1", namespace, "configmaps"), name).await {
-        Ok(map) => Ok(map.data.and_then(|mut data| data.remove(key))),
-        Err(Error::NotFound) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -7,6 +7,7 @@ use crate::fact::{ObjectFacts, ObjectState};
 use crate::failure::{Failure, Fault};
 use crate::key::{MetricName, Text, WorkloadKey};
 use crate::message::QueryId;
+use crate::schedule::{Poll, Schedule};
 use crate::settings::{Settings, backoff};
 use crate::time::{Mono, Now};
 use crate::workload::{Pause, Trigger, Workload};
@@ -140,6 +141,11 @@ impl Tracked {
                 }
             }
         }
+    }
+
+    /// The poll of a trigger, by its position; `None`: nothing is asked for it.
+    pub(crate) fn poll<'a>(&self, schedule: &'a Schedule, position: usize) -> Option<&'a Poll> {
+        schedule.get(self.asked.get(position).copied().flatten()?)
     }
 
     pub(crate) fn pause(&self) -> Pause {

@@ -133,7 +133,7 @@ impl Core {
         now: Now,
     ) -> TriggerView {
         let declared = workload.declared.triggers.get(position);
-        let poll = tracked.asked.get(position).copied().flatten().and_then(|id| self.schedule.get(id));
+        let poll = tracked.poll(&self.schedule, position);
         let answer = poll.and_then(|poll| poll.answer.as_ref());
         let known = readings.get(position).and_then(Reading::active).is_some();
         let mut metrics = Vec::new();

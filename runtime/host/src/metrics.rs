@@ -109,15 +109,4 @@ impl Metrics {
         };
         self.requests.get_or_create(&ResultLabel { result }).inc();
     }
-
-    /// One series of every family, for documentation and what is checked against it. Those of sources stay with what this
-    /// returns.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn one_of_each(&self) -> impl Sized + use<> {
-        self.call("component", true);
-        self.cpu(Some("component"), Duration::ZERO);
-        self.http(Ok(200));
-        self.sources.one_of_each()
-    }
 }

@@ -10,10 +10,9 @@ use prometheus_client::registry::Registry;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use windlass_core::fact::{Fact, ObjectState, PollEnd, Polled, Why};
-use windlass_core::failure::FailureKind;
+use windlass_core::fact::{Fact, ObjectState, Polled};
 use windlass_core::label::Labels;
-use windlass_core::{Core, Digest, Text, WriteKind};
+use windlass_core::{Core, Digest, Text};
 
 /// Components with a label of their own.
 const COMPONENTS: usize = 100;
@@ -273,21 +272,5 @@ impl Metrics {
         }
         self.queries.set(gauge(core.questions()));
         self.inbox.set(gauge(waiting));
-    }
-
-    /// One series of every family, for documentation and what is checked against it.
-    #[doc(hidden)]
-    pub fn one_of_each(&self) {
-        let polled = Polled {
-            query: windlass_core::QueryId { index: 0, generation: 0 },
-            component: Digest([0; 32]),
-            end: PollEnd::Failed(FailureKind::Timeout),
-            age: Some(Duration::ZERO),
-            took: Duration::ZERO,
-            late: Duration::ZERO,
-        };
-        self.polled(&polled);
-        self.take(Fact::Decided(WriteKind::Scale, Why::Activated));
-        let _ = self.objects.get_or_create(&StateLabel { state: ObjectState::Active.as_label() });
     }
 }

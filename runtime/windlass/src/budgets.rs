@@ -1,5 +1,6 @@
 //! What event sources may be asked: from flags, and from a file that may change while we run.
 use crate::args::Sources;
+use crate::mounted::{LOOK, Mounted};
 use anyhow::{Context, bail, ensure};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,15 +8,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use windlass_host::{Budget, Host, Override};
-
-/// How often the file is looked at. A mounted ConfigMap follows its object within about a minute anyway.
-const LOOK: Duration = Duration::from_secs(5);
-/// Bytes of the file; a ConfigMap has no more.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// The file: what it does not say is as the flags say.
 #[derive(Debug, Default, Deserialize)]
@@ -106,12 +101,6 @@ fn with_file(flags: &Budget, text: &str) -> anyhow::Result<Budget> {
     })
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
-    let length = std::fs::metadata(file)?.len();
-    ensure!(length <= MOST_BYTES, "has {length} bytes; at most {MOST_BYTES} are read");
-    Ok(std::fs::read_to_string(file)?)
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
@@ -120,9 +109,7 @@ struct ResultLabel {
 /// The budgets of all sources, and the file that changes them.
 pub(crate) struct Budgets {
     flags: Budget,
-    file: Option<PathBuf>,
-    /// The file as it was read last.
-    text: Option<String>,
+    file: Option<Mounted>,
     reloads: Family<ResultLabel, Counter>,
     good: Gauge,
 }
@@ -134,9 +121,8 @@ impl Budgets {
     /// When a flag or the file says what is no budget: at the start there is nothing else to go by.
     pub(crate) fn new(sources: &Sources, registry: &mut Registry) -> anyhow::Result<(Budgets, Budget)> {
         let flags = of_flags(sources)?;
-        let file = sources.source_budgets.clone();
-        let mut budgets = Budgets { flags, file, text: None, reloads: Family::default(), good: Gauge::default() };
-        let Some(file) = budgets.file.clone() else {
+        let mut budgets = Budgets { flags, file: None, reloads: Family::default(), good: Gauge::default() };
+        let Some(file) = &sources.source_budgets else {
             let budget = budgets.flags.clone();
             return Ok((budgets, budget));
         };
@@ -145,9 +131,9 @@ impl Budgets {
         let help = "Whether the file of source budgets could be used when it was last looked at";
         registry.register("windlass_source_budget_file_good", help, budgets.good.clone());
         let named = || format!("--source-budgets {}", file.display());
-        let text = read(&file).with_context(named)?;
+        let (mounted, text) = Mounted::open(file).with_context(named)?;
         let budget = with_file(&budgets.flags, &text).with_context(named)?;
-        budgets.text = Some(text);
+        budgets.file = Some(mounted);
         budgets.good.set(1);
         Ok((budgets, budget))
     }
@@ -171,22 +157,17 @@ impl Budgets {
 
     /// The budgets of a file that has changed. One that cannot be used changes nothing.
     fn look(&mut self) -> Option<Budget> {
-        let file = self.file.as_ref()?;
-        let text = read(file);
-        if text.as_ref().ok() == self.text.as_ref() {
-            return None;
-        }
-        // The same trouble is told once.
-        self.text = text.as_ref().ok().cloned();
+        let file = self.file.as_mut()?;
+        let text = file.changed()?;
         let made = text.and_then(|text| with_file(&self.flags, &text));
         let result = if made.is_ok() { "taken" } else { "refused" };
         self.reloads.get_or_create(&ResultLabel { result }).inc();
         self.good.set(i64::from(made.is_ok()));
         match &made {
-            Ok(_) => tracing::info!(file = %file.display(), "the budgets of sources have changed"),
+            Ok(_) => tracing::info!(file = %file.path(), "the budgets of sources have changed"),
             Err(error) => {
                 let error = format!("{error:#}");
-                tracing::warn!(file = %file.display(), error, "the budgets of sources stay as they were: the file cannot be used");
+                tracing::warn!(file = %file.path(), error, "the budgets of sources stay as they were: the file cannot be used");
             }
         }
         made.ok()

@@ -1,7 +1,7 @@
 //! Finding and running the languages' tools.
 use crate::BuildError;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The first of these programs that is on the PATH.
@@ -9,6 +9,12 @@ pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
     let folders: Vec<PathBuf> = std::env::split_paths(&paths).collect();
     names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|file| file.is_file())
+}
+
+/// A program that a project brings in a folder of its own, else the one on the PATH.
+pub(crate) fn own_or_found(folder: &Path, name: &str) -> Option<PathBuf> {
+    let own = folder.join(name);
+    if own.is_file() { Some(own) } else { find(&[name]) }
 }
 
 /// Runs a command to its end and tells its standard output.

@@ -2,12 +2,12 @@
 //! answers at once, and objects that all look alike.
 use super::reads::Source;
 use crate::figure::Report;
-use crate::load::{Peer, metric_path};
+use crate::load::{Peer, metric_path, scaled_objects};
 use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -59,8 +59,7 @@ impl Stage {
 
     /// ScaledObjects of the namespace of an object.
     pub(super) fn objects(&self, index: usize) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
-        Api::namespaced_with(self.client.clone(), &namespace(index), &resource)
+        scaled_objects(&self.client, Some(&namespace(index)))
     }
 
     fn deployments(&self, index: usize) -> Api<Deployment> {
@@ -110,8 +109,7 @@ impl Stage {
 
     /// Waits until all are ready and their metrics are served.
     pub(super) async fn wait_ready(&self, limit: Duration) -> Result<()> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
-        let objects: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let objects = scaled_objects(&self.client, None);
         until("all ScaledObjects are ready", limit, || async {
             let list = objects.list(&ListParams::default()).await?;
             let ready = list.items.iter().filter(|object| {

@@ -7,6 +7,7 @@ use crate::query::Question;
 use crate::sample::{Freshness, Sample};
 use crate::settings::{Settings, backoff, seed};
 use crate::time::{Mono, Wall};
+use crate::workload::Aim;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,16 @@ pub(crate) struct Answer {
     pub(crate) wall: Wall,
     pub(crate) fresh_until: Mono,
     pub(crate) usable_until: Mono,
+}
+
+impl Answer {
+    /// How long it may be served. The HPA multiplies a metric of type `Value` by ready pods, so that a repeated one would run away.
+    pub(crate) fn valid_until(&self, aim: Aim) -> Mono {
+        match aim {
+            Aim::Value => self.fresh_until,
+            Aim::Average => self.usable_until,
+        }
+    }
 }
 
 /// What went wrong since the last answer.

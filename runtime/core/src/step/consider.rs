@@ -148,9 +148,10 @@ impl Tracked {
         if self.pause().all.is_some() {
             return unknown(Reason::ScaledObjectPaused);
         }
-        let poll = self.asked.get(position).copied().flatten().and_then(|id| schedule.get(id));
-        let Some(answer) = poll.and_then(|poll| poll.answer.as_ref()) else { return unknown(Reason::UnknownState) };
-        let valid_until = if aim == Aim::Value { answer.fresh_until } else { answer.usable_until };
+        let Some(answer) = self.poll(schedule, position).and_then(|poll| poll.answer.as_ref()) else {
+            return unknown(Reason::UnknownState);
+        };
+        let valid_until = answer.valid_until(aim);
         match answer.sample.values.get(place) {
             Some(value) if now <= valid_until => Served {
                 value: Ok(*value),

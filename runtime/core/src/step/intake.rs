@@ -49,20 +49,12 @@ impl Core {
     fn heirlooms(&self, index: u32, before: Option<&Workload>) -> Vec<(usize, Answer)> {
         let Some(tracked) = self.workloads.get(index as usize) else { return Vec::new() };
         let Some((now, before)) = tracked.workload.as_ref().zip(before) else { return Vec::new() };
-        let mut heirlooms = Vec::new();
-        for (position, ((declared, trigger), id)) in
-            now.declared.triggers.iter().zip(&now.triggers).zip(&tracked.asked).enumerate()
-        {
-            let same = before.declared.triggers.get(position) == Some(declared);
-            let Some((old, id)) = before.triggers.get(position).zip(*id) else { continue };
-            if same
-                && succeeds(old, trigger)
-                && let Some(answer) = self.schedule.get(id).and_then(|poll| poll.answer.clone())
-            {
-                heirlooms.push((position, answer));
-            }
-        }
-        heirlooms
+        let (old, new) =
+            (before.declared.triggers.iter().zip(&before.triggers), now.declared.triggers.iter().zip(&now.triggers));
+        let heirs = old.zip(new).enumerate().filter(|(_, ((was, old), (is, new)))| was == is && succeeds(old, new));
+        heirs
+            .filter_map(|(position, _)| Some((position, tracked.poll(&self.schedule, position)?.answer.clone()?)))
+            .collect()
     }
 
     /// An object cannot be lowered. What it was before keeps its HPA and replicas, but is not asked for any more.

@@ -8,7 +8,7 @@ use crate::schedule::Schedule;
 use crate::settings::Settings;
 use crate::time::{Mono, Now};
 use crate::tracked::Tracked;
-use crate::workload::{Aim, Engine, Trigger};
+use crate::workload::{Engine, Trigger};
 use crate::write::{HpaOp, TargetSeen};
 
 /// What pods use may be used this many reads long, should no read end meanwhile.
@@ -46,7 +46,7 @@ impl Tracked {
             Trigger::Resource { index, .. } => return self.resource(*index, settings, now),
             Trigger::External { metrics, aim, .. } => (metrics, *aim),
         };
-        let Some(poll) = self.asked.get(position).copied().flatten().and_then(|id| schedule.get(id)) else {
+        let Some(poll) = self.poll(schedule, position) else {
             return Reading::Waiting;
         };
         let failure = poll.trouble.failure.as_ref();
@@ -54,8 +54,7 @@ impl Tracked {
         match &poll.answer {
             Some(answer) => {
                 let failing = now > answer.fresh_until && poll.lasting(now);
-                let until = if aim == Aim::Value { answer.fresh_until } else { answer.usable_until };
-                if now > until {
+                if now > answer.valid_until(aim) {
                     return Reading::Unknown { failure, failing, quarantine };
                 }
                 let aged = (now > answer.fresh_until).then(|| now.since(answer.sample.observed));

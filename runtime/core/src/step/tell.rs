@@ -3,10 +3,10 @@ use crate::core::Core;
 use crate::decide::{Activity, Because, metric_active};
 use crate::fact::{Fact, MetricFacts, ObjectFacts, ObjectState, PollEnd, Polled, TriggerFacts, Why};
 use crate::message::QueryId;
-use crate::schedule::Schedule;
+use crate::schedule::{Poll, Schedule};
 use crate::time::Mono;
 use crate::tracked::Tracked;
-use crate::workload::{Aim, DeclaredTrigger, Trigger};
+use crate::workload::{DeclaredTrigger, Trigger};
 use crate::write::{Condition, HpaOp, StatusView, TargetSeen, Tri, Write};
 use std::time::Duration;
 
@@ -125,9 +125,9 @@ impl Tracked {
         let triggers = declared.zip(self.triggers()).enumerate();
         let triggers = triggers
             .map(|(position, (declared, trigger))| {
-                let poll = self.asked.get(position).copied().flatten().and_then(|id| schedule.get(id));
+                let poll = self.poll(schedule, position);
                 late = late.max(poll.map_or(Duration::ZERO, |poll| poll.late));
-                self.trigger_facts(schedule, position, declared, trigger, now)
+                trigger_facts(poll, declared, trigger, now)
             })
             .collect();
         let unusable = self.triggers().iter().find_map(|trigger| match trigger {
@@ -140,37 +140,28 @@ impl Tracked {
         }
         Some(ObjectFacts { key: self.key.clone(), paused: self.pause().all.is_some(), fault, late, triggers })
     }
+}
 
-    fn trigger_facts(
-        &self,
-        schedule: &Schedule,
-        position: usize,
-        declared: &DeclaredTrigger,
-        trigger: &Trigger,
-        now: Mono,
-    ) -> TriggerFacts {
-        let poll = self.asked.get(position).copied().flatten().and_then(|id| schedule.get(id));
-        let mut metrics = Vec::new();
-        if let Trigger::External { metrics: named, aim, .. } = trigger {
-            let answer = poll.and_then(|poll| poll.answer.as_ref());
-            // As on the board: what is too old is not known.
-            let answer = answer
-                .filter(|answer| now <= if *aim == Aim::Value { answer.fresh_until } else { answer.usable_until });
-            for (place, metric) in named.iter().enumerate() {
-                let reading = answer.and_then(|answer| {
-                    let value = *answer.sample.values.get(place)?;
-                    Some((value.as_f64(), metric_active(&answer.sample, value, metric)))
-                });
-                metrics.push(MetricFacts { name: metric.name.clone(), reading });
-            }
+fn trigger_facts(poll: Option<&Poll>, declared: &DeclaredTrigger, trigger: &Trigger, now: Mono) -> TriggerFacts {
+    let mut metrics = Vec::new();
+    if let Trigger::External { metrics: named, aim, .. } = trigger {
+        let answer = poll.and_then(|poll| poll.answer.as_ref());
+        // As on the board: what is too old is not known.
+        let answer = answer.filter(|answer| now <= answer.valid_until(*aim));
+        for (place, metric) in named.iter().enumerate() {
+            let reading = answer.and_then(|answer| {
+                let value = *answer.sample.values.get(place)?;
+                Some((value.as_f64(), metric_active(&answer.sample, value, metric)))
+            });
+            metrics.push(MetricFacts { name: metric.name.clone(), reading });
         }
-        TriggerFacts {
-            index: declared.index,
-            kind: declared.kind.clone(),
-            name: declared.name.clone(),
-            failures: poll.map_or(0, |poll| poll.failures),
-            took: poll.and_then(|poll| poll.took),
-            metrics,
-        }
+    }
+    TriggerFacts {
+        index: declared.index,
+        kind: declared.kind.clone(),
+        name: declared.name.clone(),
+        failures: poll.map_or(0, |poll| poll.failures),
+        took: poll.and_then(|poll| poll.took),
+        metrics,
     }
 }

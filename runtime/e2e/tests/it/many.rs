@@ -5,7 +5,7 @@ use crate::windlass::Windlass;
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams};
+use kube::api::{Api, DynamicObject, ListParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
@@ -54,11 +54,7 @@ impl Many {
     }
 
     fn objects(&self, namespace: Option<&str>) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject"));
-        match namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        }
+        crate::shared::objects(&self.client, namespace, "keda.sh/v1alpha1", "ScaledObject")
     }
 
     /// 60 % prometheus, 20 % redis, 10 % metrics-api, 10 % cron.

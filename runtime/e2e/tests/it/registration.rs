@@ -2,7 +2,7 @@
 use crate::shared::LIMIT;
 use crate::windlass::{Alone, Windlass, holds, metrics_api, text};
 use anyhow::{Context, Result, bail, ensure};
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,22 +41,24 @@ pub(crate) fn registering(kind: &str, reference: &str) -> Value {
 }
 
 /// Annotates an object of the whole cluster.
-async fn annotate(windlass: &Windlass, kind: (&str, &str, &str), name: &str, annotations: Value) -> Result<()> {
-    let (group, version, kind) = kind;
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    let objects: Api<DynamicObject> = Api::all_with(windlass.client.clone(), &resource);
+async fn annotate(
+    windlass: &Windlass,
+    (api_version, kind): (&str, &str),
+    name: &str,
+    annotations: Value,
+) -> Result<()> {
+    let objects = windlass.objects_in(None, api_version, kind);
     let patch = json!({ "metadata": { "annotations": annotations } });
     objects.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
     Ok(())
 }
 
-const NAMESPACE: (&str, &str, &str) = ("", "v1", "Namespace");
-const DEFINITION: (&str, &str, &str) = ("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+const NAMESPACE: (&str, &str) = ("v1", "Namespace");
+const DEFINITION: (&str, &str) = ("apiextensions.k8s.io/v1", "CustomResourceDefinition");
 
 /// What the operator records of the component that a reference names for a namespace.
 async fn record(windlass: &Windlass, reference: &str) -> Result<Value> {
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
-    let maps: Api<DynamicObject> = Api::namespaced_with(windlass.client.clone(), windlass.home(), &resource);
+    let maps = windlass.objects_in(Some(windlass.home()), "v1", "ConfigMap");
     let map = maps.get("windlass-components").await?;
     let rows: Vec<Value> = serde_json::from_str(&text(&map.data, "/data/components.json"))?;
     let of = |row: &Value| row["namespace"] == *windlass.namespace && row["reference"] == reference;
@@ -260,18 +262,13 @@ async fn what_may_not_be_registered_is_refused_by_its_object() -> Result<()> {
         "apiVersion": "keda.sh/v1alpha1", "kind": "ClusterTriggerAuthentication", "metadata": { "name": "refusals" },
         "spec": { "secretTargetRef": [{ "parameter": "password", "name": "refusals", "key": "password" }] },
     });
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ClusterTriggerAuthentication"));
-    let all: Api<DynamicObject> = Api::all_with(windlass.client.clone(), &resource);
+    let all = windlass.objects_in(None, "keda.sh/v1alpha1", "ClusterTriggerAuthentication");
     all.patch("refusals", &PatchParams::apply("tests"), &Patch::Apply(&cluster_authentication)).await?;
     let shared = json!({ "type": "mine", "metadata": {},
         "authenticationRef": { "name": "refusals", "kind": "ClusterTriggerAuthentication" } });
 
     // The secret is there, and would be read: it is only that this component may not have it.
-    let secrets: Api<DynamicObject> = Api::namespaced_with(
-        windlass.client.clone(),
-        windlass.home(),
-        &ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Secret")),
-    );
+    let secrets = windlass.objects_in(Some(windlass.home()), "v1", "Secret");
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "refusals" }, "stringData": { "password": "x" } });
     secrets.patch("refusals", &PatchParams::apply("tests"), &Patch::Apply(&secret)).await?;
 
@@ -328,8 +325,7 @@ async fn after_a_restart_without_the_registry_all_is_as_it_was_and_nothing_is_wr
     push(registry.folder(), None, &answering("table", 3), &reference)?;
     // The cluster's table.
     let table = json!({ "data": { "table": reference } });
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "ConfigMap"));
-    let maps: Api<DynamicObject> = Api::namespaced_with(windlass.client.clone(), windlass.home(), &resource);
+    let maps = windlass.objects_in(Some(windlass.home()), "v1", "ConfigMap");
     let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "windlass-scalers" }, "data": table["data"] });
     maps.patch("windlass-scalers", &PatchParams::apply("tests").force(), &Patch::Apply(&object)).await?;
     windlass.deployment("web", 0).await?;

@@ -3,7 +3,7 @@ use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
 use serde_json::json;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -39,6 +39,16 @@ pub(crate) async fn namespace(client: &Client, test: &str) -> Result<String> {
     let namespace = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
     Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await?;
     Ok(name)
+}
+
+/// Objects of one kind in a namespace, or in all of them and in none.
+pub(crate) fn objects(client: &Client, namespace: Option<&str>, api_version: &str, kind: &str) -> Api<DynamicObject> {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
 }
 
 /// A Deployment of pods that do nothing, and request half a core and 64 MiB.

@@ -124,13 +124,6 @@ impl SourceMetrics {
         }
     }
 
-    /// A source with one series of every family.
-    pub(crate) fn one_of_each(&self) -> impl Sized + use<> {
-        let series = self.series("host:port");
-        series.refused(Refusal::Rate);
-        series
-    }
-
     fn forget(&self, label: &SourceLabel) {
         let mut labels = self.lock();
         let Some(used) = labels.get_mut(&label.source) else { return };

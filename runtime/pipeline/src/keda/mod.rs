@@ -83,30 +83,6 @@ impl Keda {
     fn snapshot(&self) -> Vec<Arc<Series>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
-
-    /// An object with everything that there is to tell, for documentation and what is checked against it.
-    #[doc(hidden)]
-    pub fn one_of_each(&self) {
-        let metric = windlass_core::fact::MetricFacts {
-            name: windlass_core::MetricName::new(0, "metric"),
-            reading: Some((1.0, true)),
-        };
-        let trigger = TriggerFacts {
-            index: 0,
-            kind: "type".into(),
-            name: None,
-            failures: 1,
-            took: Some(std::time::Duration::ZERO),
-            metrics: vec![metric],
-        };
-        self.take(ObjectFacts {
-            key: WorkloadKey::scaled_object("namespace", "name"),
-            paused: false,
-            fault: None,
-            late: std::time::Duration::ZERO,
-            triggers: vec![trigger],
-        });
-    }
 }
 
 #[cfg(test)]

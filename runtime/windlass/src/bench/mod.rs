@@ -9,6 +9,7 @@ mod report;
 mod source;
 
 use crate::args::{Bench, Output};
+use crate::signals::interrupted;
 use crate::style::FAINT;
 use anyhow::{Context, Result, bail, ensure};
 use report::{FORM, Report, histogram, quantile};
@@ -69,6 +70,7 @@ async fn bench(options: Bench) -> Result<ExitCode> {
     let sources = Sources::start(options.sources, options.listen, manner).await;
     let test = Test { sources: sources.context("--listen")?, trigger, field, options };
     let specs = test.specs()?;
+    let stop = interrupted()?;
     test.field.make().await.map_err(|error| match error {
         windlass_cluster::Error::Exists => {
             anyhow::anyhow!("the namespace {namespace} exists: name another by --namespace")
@@ -77,7 +79,7 @@ async fn bench(options: Bench) -> Result<ExitCode> {
     })?;
     let outcome = tokio::select! {
         outcome = test.measure(specs) => Some(outcome),
-        () = interrupted() => None,
+        () = stop => None,
     };
     test.clean(&namespace).await?;
     let Some(report) = outcome.transpose()? else {
@@ -116,18 +118,6 @@ async fn preflight(field: &Field, client: &Client, options: &Bench) -> Result<()
         options.listen
     );
     Ok(())
-}
-
-/// Ends at SIGTERM or Ctrl-C.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => tokio::select! {
-            _ = terminated.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        },
-        Err(_) => _ = tokio::signal::ctrl_c().await,
-    }
 }
 
 /// A load test, ready to run.
@@ -318,10 +308,11 @@ impl Test {
             self.say("");
             anyhow::Ok(())
         };
+        let again = interrupted().with_context(by_hand)?;
         tokio::select! {
             done = tokio::time::timeout(CLEANUP, gone) => done.with_context(by_hand)?.with_context(by_hand),
             // A second time: at once.
-            () = interrupted() => bail!("interrupted while deleting; {}", by_hand()),
+            () = again => bail!("interrupted while deleting; {}", by_hand()),
         }
     }
 

@@ -159,14 +159,13 @@ async fn look(
     let limit = arguments.for_s.map(Duration::from_secs);
     let mut peaks = vec![Peak::default(); shown.len()];
     let mut peak = Peak::default();
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut interrupted = std::pin::pin!(crate::signals::interrupted()?);
     let mut ticks = tokio::time::interval(LOOK);
     let mut last = 0;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = tokio::signal::ctrl_c() => break,
-            _ = terminated.recv() => break,
+            () = &mut interrupted => break,
         }
         let mut rows = Vec::with_capacity(shown.len());
         for ((key, set), own) in shown.iter().zip(&mut peaks) {

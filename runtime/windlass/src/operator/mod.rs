@@ -6,6 +6,7 @@ mod trust;
 
 use crate::args::Operator as Arguments;
 use crate::components::{self, Reach};
+use crate::signals::interrupted;
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 use std::process::ExitCode;
@@ -142,14 +143,9 @@ fn share(common: &Common, quarters: u32) -> Duration {
 
 /// SIGTERM and Ctrl-C stop.
 fn stop_on_signal(shutdown: &CancellationToken) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate())?;
-    let shutdown = shutdown.clone();
+    let (interrupted, shutdown) = (interrupted()?, shutdown.clone());
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        interrupted.await;
         shutdown.cancel();
     });
     Ok(())

@@ -7,8 +7,8 @@ use crate::table;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use windlass_cluster::survey::{Surveyed, config_map, namespaces, survey};
-use windlass_cluster::{Client, ClientOptions, Metrics};
+use windlass_cluster::survey::{Surveyed, namespaces, survey};
+use windlass_cluster::{Client, ClientOptions, Metrics, config_map};
 use windlass_core::Text;
 
 /// Bytes of a digest that people tell components apart by.
@@ -35,7 +35,7 @@ pub(super) async fn run(options: List) -> Result<Exit, Stop> {
     let client = ClientOptions { kubeconfig: options.kubeconfig.clone(), ..ClientOptions::default() };
     let client = Client::connect(&client, Metrics::new(&mut Default::default())).await.ends(Exit::Outside)?;
     let home = &options.operator_namespace;
-    let record = config_map(&client, home, RECORD, KEY).await;
+    let record = config_map::read(&client, home, RECORD, KEY).await;
     let record = record.with_context(|| format!("ConfigMap {RECORD} of {home}")).ends(Exit::Outside)?;
     let record = record.with_context(|| {
         format!(

@@ -27,9 +27,7 @@ pub(crate) fn component(project: &Project, say: &mut dyn FnMut(&str)) -> Result<
 /// The project's own componentize-qjs, else that of the PATH.
 fn find(project: &Project) -> Result<PathBuf, BuildError> {
     const NAME: &str = "componentize-qjs";
-    let own = project.root.join("node_modules/.bin").join(NAME);
-    let found = if own.is_file() { Some(own) } else { tool::find(&[NAME]) };
-    found.ok_or_else(|| BuildError::MissingTool {
+    tool::own_or_found(&project.root.join("node_modules/.bin"), NAME).ok_or_else(|| BuildError::MissingTool {
         tool: NAME.to_owned(),
         what_for: "building a scaler in JavaScript".to_owned(),
         install: format!(

@@ -38,9 +38,7 @@ pub(crate) fn component(project: &Project, say: &mut dyn FnMut(&str)) -> Result<
 /// That of the project's virtual environment, else that of the active one or the PATH.
 fn find(project: &Project) -> Result<PathBuf, BuildError> {
     const NAME: &str = "componentize-py";
-    let own = project.root.join(".venv/bin").join(NAME);
-    let found = if own.is_file() { Some(own) } else { tool::find(&[NAME]) };
-    found.ok_or_else(|| BuildError::MissingTool {
+    tool::own_or_found(&project.root.join(".venv/bin"), NAME).ok_or_else(|| BuildError::MissingTool {
         tool: NAME.to_owned(),
         what_for: "building a scaler in Python".to_owned(),
         install: format!(

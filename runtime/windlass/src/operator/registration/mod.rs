@@ -86,7 +86,7 @@ pub(super) fn start(parts: Parts<'_>) -> anyhow::Result<Arc<Registered>> {
     let cache = cache.transpose()?.map(Arc::new);
     let table = arguments.registrations.clone();
     let table = table.unwrap_or_else(|| TableName { namespace: home.to_owned(), name: TABLE.to_owned() });
-    let registrations = watch_registrations(&client, Some(table));
+    let registrations = watch_registrations(&client, table);
     let shelf = Arc::new(Shelf::new(arguments.namespace_components as usize));
     tokio::spawn(record::keep(client.clone(), home.to_owned(), shelf.clone(), host.clone()));
     let loader = Loader { host: host.clone(), store: Store::new(transport, cache), client, home: home.to_owned() };
@@ -154,11 +154,12 @@ impl Scalers for Registered {
         // One at a time, so that of two looks at the same object the later one counts.
         let mut shelf = self.shelf.open();
         let registrations = self.registrations.borrow();
+        let bundled = self.host.find(kind);
         let written = Written {
             object: declared.components.get(kind).map(|text| &**text),
             namespace: registrations.namespace(namespace, kind).map(|text| &**text),
             cluster: registrations.cluster(kind).map(|text| &**text),
-            bundled: self.host.find(kind).is_ok(),
+            bundled: bundled.is_ok(),
         };
         let shared = trigger.authentication.as_ref().is_some_and(|authentication| authentication.cluster);
         let chosen = choose(&self.policy.borrow(), namespace, kind, written, shared);
@@ -166,7 +167,7 @@ impl Scalers for Registered {
             Ok(Some(registration)) => registration,
             Ok(None) => {
                 shelf.leave(object, trigger.index);
-                return Ok(Some(Serving { scaler: self.host.find(kind)?, held_back: None }));
+                return Ok(Some(Serving { scaler: bundled?, held_back: None }));
             }
             Err(why) => {
                 shelf.leave(object, trigger.index);

@@ -3,7 +3,7 @@ use super::shelf::Shelf;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
-use windlass_cluster::{Client, keep_config_map};
+use windlass_cluster::{Client, config_map};
 use windlass_core::scaler::Scaler;
 use windlass_host::Host;
 
@@ -15,6 +15,8 @@ pub(crate) const KEY: &str = "components.json";
 pub(crate) const BUNDLED: &str = "bundled";
 /// Changes that come together are written together.
 const TOGETHER: Duration = Duration::from_secs(1);
+/// After a start, what was registered before is loaded again.
+const SETTLE: Duration = Duration::from_secs(15);
 /// Bytes that a ConfigMap holds, with some room.
 const MOST_BYTES: usize = 900_000;
 /// Bytes of a message.
@@ -78,6 +80,16 @@ impl Standing {
 }
 
 impl Row {
+    /// A component that served before this process does so since then.
+    fn served_before(&mut self, past: &[Row]) {
+        let same = |row: &&Row| {
+            (&row.namespace, &row.reference, &row.component) == (&self.namespace, &self.reference, &self.component)
+        };
+        if let Some(before) = past.iter().filter(|_| self.since.is_some()).find(same) {
+            self.since.clone_from(&before.since);
+        }
+    }
+
     /// What the component says of itself.
     pub(super) fn describe(&mut self, scaler: &Scaler) {
         self.name = scaler.name.to_string();
@@ -86,14 +98,23 @@ impl Row {
     }
 }
 
-/// Keeps the ConfigMap.
+/// Keeps the ConfigMap. What an earlier process wrote stays as it is where it is still true: a restart writes nothing.
 pub(super) async fn keep(client: Client, home: String, shelf: Arc<Shelf>, host: Arc<Host>) {
-    let mut written = String::new();
+    let stored = config_map::read(&client, &home, RECORD, KEY).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "ConfigMap {RECORD} is not read");
+        None
+    });
+    if stored.is_some() {
+        // Until then not all of what is registered is loaded again.
+        tokio::time::sleep(SETTLE).await;
+    }
+    let mut written = stored.unwrap_or_default();
+    let past: Vec<Row> = serde_json::from_str(&written).unwrap_or_default();
     let mut failures = 0_u32;
     loop {
-        let text = text(&shelf, &host);
+        let text = text(&shelf, &host, &past);
         if text != written {
-            match keep_config_map(&client, &home, RECORD, KEY, &text).await {
+            match config_map::write(&client, &home, RECORD, KEY, &text).await {
                 Ok(()) => (written, failures) = (text, 0),
                 Err(error) => {
                     failures = failures.saturating_add(1);
@@ -109,8 +130,9 @@ pub(super) async fn keep(client: Client, home: String, shelf: Arc<Shelf>, host: 
     }
 }
 
-fn text(shelf: &Shelf, host: &Host) -> String {
+fn text(shelf: &Shelf, host: &Host, past: &[Row]) -> String {
     let mut rows = shelf.rows();
+    rows.iter_mut().for_each(|row| row.served_before(past));
     for scaler in host.bundled() {
         let triggers = scaler.triggers.iter().map(ToString::to_string).collect();
         let mut row = Row { reference: BUNDLED.to_owned(), triggers, ..Row::default() };
@@ -126,8 +148,7 @@ fn render(rows: Vec<Row>) -> String {
     let mut text = String::from("[");
     for (at, mut row) in rows.into_iter().enumerate() {
         if let Some(message) = &mut row.message {
-            let end = (0..=MOST_MESSAGE.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
-            message.truncate(end.unwrap_or_default());
+            message.truncate(message.floor_char_boundary(MOST_MESSAGE));
         }
         let Ok(line) = serde_json::to_string(&row) else { continue };
         if text.len() + line.len() > MOST_BYTES {
@@ -139,4 +160,32 @@ fn render(rows: Vec<Row>) -> String {
     }
     text.push_str("\n]\n");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_served_before_a_restart_serves_since_then() {
+        let row = |component: &str, since: Option<&str>| Row {
+            reference: "oci://registry.example/queue:1".to_owned(),
+            component: Some(component.to_owned()),
+            since: since.map(str::to_owned),
+            ..Row::default()
+        };
+        let past = [row("sha256:a", Some("yesterday"))];
+        for (mut now, since) in [
+            (row("sha256:a", Some("now")), Some("yesterday")),
+            (row("sha256:b", Some("now")), Some("now")),
+            (row("sha256:a", None), None),
+        ] {
+            now.served_before(&past);
+            assert_eq!(now.since.as_deref(), since);
+        }
+        // What was written is what is read.
+        let text = render(vec![row("sha256:a", Some("yesterday")), Row::default()]);
+        let read: Vec<Row> = serde_json::from_str(&text).unwrap();
+        assert_eq!(render(read), text);
+    }
 }
