@@ -20,7 +20,7 @@ struct Sdk {
 /// Folders that go before the PATH.
 type Tools = Vec<PathBuf>;
 
-const SDKS: [Sdk; 5] = [
+const SDKS: [Sdk; 6] = [
     Sdk {
         language: Language::Rust,
         install: || Ok(Tools::new()),
@@ -39,14 +39,14 @@ const SDKS: [Sdk; 5] = [
     Sdk {
         language: Language::JavaScript,
         install: install_js,
-        tests: None,
+        tests: Some("tests"),
         test: Some(node_test),
         change: ("src/scaler.js", "default: 5,", "default: 2,"),
     },
     Sdk {
         language: Language::Python,
         install: install_python,
-        tests: None,
+        tests: Some("."),
         test: Some(python_test),
         change: ("scaler.py", "default=5)", "default=2)"),
     },
@@ -56,6 +56,13 @@ const SDKS: [Sdk; 5] = [
         tests: Some("tests"),
         test: Some(make_test),
         change: ("src/c_queue.c", ".initial = \"5\"", ".initial = \"2\""),
+    },
+    Sdk {
+        language: Language::Other,
+        install: install_cpp,
+        tests: None,
+        test: None,
+        change: ("src/scaler.cpp", "SHAPE_NUMBER, \"5\"", "SHAPE_NUMBER, \"2\""),
     },
 ];
 
@@ -75,7 +82,8 @@ pub(crate) fn check() -> Result<u64> {
 
 fn check_one(sdk: &Sdk) -> Result<()> {
     let tools = (sdk.install)()?;
-    let language = sdk.language.word();
+    // Of the languages without an SDK there is one.
+    let language = if sdk.language == Language::Other { "cpp" } else { sdk.language.word() };
     if let (Some(test), Some(tests)) = (sdk.test, sdk.tests) {
         test(&tool::root().join("sdk").join(language).join(tests))?;
     }
@@ -89,9 +97,16 @@ fn check_one(sdk: &Sdk) -> Result<()> {
         command.arg("scaler").args(arguments).env("PATH", path(&tools)?);
         // What a project in Rust needs is built once for all runs, of the versions that we have.
         command.env("CARGO_TARGET_DIR", out().join("rust-target"));
+        command.env("BINDINGS", tool::root().join("sdk/c/windlass/bindings"));
         anyhow::Ok(command)
     };
-    tool::run(windlass(&["new", &name, "--lang", language, "--dir"])?.arg(&project))?;
+    if sdk.language == Language::Other {
+        copy(&tool::root().join("sdk").join(language), &project, &name)?;
+        // The same scaler as the templates, so it has their cases.
+        copy(&tool::root().join("sdk/rust/template/cases"), &project.join("cases"), &name)?;
+    } else {
+        tool::run(windlass(&["new", &name, "--lang", language, "--dir"])?.arg(&project))?;
+    }
     if sdk.language == Language::Rust {
         fs::copy(tool::root().join("Cargo.lock"), project.join("Cargo.lock"))?;
     }
@@ -109,6 +124,24 @@ fn check_one(sdk: &Sdk) -> Result<()> {
     fs::write(&file, text.replace(from, to))?;
     tool::run(windlass(&["build"])?.arg(&project))?;
     keep(2)?;
+    Ok(())
+}
+
+/// Copies the texts of a folder, with a project's name where a template has its place.
+fn copy(from: &Path, to: &Path, name: &str) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.file_name().is_some_and(|name| name == "build") {
+            continue;
+        }
+        if path.is_dir() {
+            copy(&path, &to, name)?;
+        } else {
+            fs::write(to, fs::read_to_string(&path)?.replace("{{name}}", name))?;
+        }
+    }
     Ok(())
 }
 
@@ -169,6 +202,17 @@ fn install_python() -> Result<Tools> {
         tool::run(Command::new(programs.join("pip")).args(["install", "--quiet", &package]))?;
     }
     Ok(vec![programs])
+}
+
+/// The compiler for C, and the distribution's library of C++ for WebAssembly.
+fn install_cpp() -> Result<Tools> {
+    c_toolchain::install()?;
+    if !Path::new("/usr/include/wasm32-wasi/c++/v1/string").is_file() {
+        let package = |name: &str| format!("{name}-{}-dev-wasm32", versions::CLANG);
+        let (library, abi) = (package("libc++"), package("libc++abi"));
+        tool::apt(&[&library, &abi], "a scaler in C++ without an SDK")?;
+    }
+    Ok(Tools::new())
 }
 
 fn go_test(folder: &Path) -> Result<()> {

@@ -40,6 +40,14 @@ impl Workspace {
         self.folder.path().join("component.wasm")
     }
 
+    /// An environment of Python without packages.
+    pub(crate) fn environment(&self) -> Result<PathBuf, BuildError> {
+        let environment = self.folder.path().join("environment");
+        let packages = environment.join("site-packages");
+        std::fs::create_dir_all(&packages).map_err(|error| BuildError::io("cannot make", &packages, error))?;
+        Ok(environment)
+    }
+
     /// The component that was made.
     pub(crate) fn read(&self) -> Result<Vec<u8>, BuildError> {
         let path = self.component();

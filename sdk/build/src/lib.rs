@@ -13,7 +13,7 @@ pub mod versions;
 pub use component::{check, componentize};
 pub use error::BuildError;
 pub use language::rust::{Artifact as RustArtifact, TARGET as RUST_TARGET, Toolchain as RustToolchain};
-pub use project::{Language, Project, kebab};
+pub use project::{Language, Project, Recipe, kebab};
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -21,10 +21,12 @@ pub enum Language {
     Python,
     /// `c`
     C,
+    /// `other`: the project's own command makes a core module.
+    Other,
 }
 
 impl Language {
-    /// All of them.
+    /// Those that have an SDK.
     pub const ALL: [Language; 5] = [Language::Rust, Language::Go, Language::JavaScript, Language::Python, Language::C];
 
     /// The word for it.
@@ -35,6 +37,7 @@ impl Language {
             Language::JavaScript => "js",
             Language::Python => "python",
             Language::C => "c",
+            Language::Other => "other",
         }
     }
 }
@@ -43,7 +46,7 @@ impl Language {
     /// What is to be run in a new project before it can be built: what brings the tools that belong to the project itself.
     pub fn prepare(self) -> Option<&'static str> {
         match self {
-            Language::Rust | Language::Go | Language::C => None,
+            Language::Rust | Language::Go | Language::C | Language::Other => None,
             Language::JavaScript => Some("npm install"),
             Language::Python => {
                 Some("python3 -m venv .venv && .venv/bin/pip install --requirement requirements-dev.txt")
@@ -81,6 +84,17 @@ pub struct Project {
     pub component: PathBuf,
     /// Where its cases are.
     pub cases: PathBuf,
+    /// How its module is made, in another language than those that have an SDK.
+    pub recipe: Option<Recipe>,
+}
+
+/// How a project makes a core module by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// A program and its arguments, run in the project's folder.
+    pub command: Vec<String>,
+    /// The module that it makes.
+    pub module: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +104,8 @@ struct File {
     language: String,
     component: Option<PathBuf>,
     cases: Option<PathBuf>,
+    build: Option<Vec<String>>,
+    module: Option<PathBuf>,
 }
 
 impl Project {
@@ -115,7 +131,10 @@ impl Project {
                 file.name
             )));
         }
-        let language = file.language.parse().map_err(|message| wrong(format!("language: {message}")))?;
+        let language = match file.language.as_str() {
+            "other" => Language::Other,
+            word => word.parse().map_err(|message| wrong(format!("language: {message}, or other")))?,
+        };
         let within = |field: &str, given: Option<PathBuf>, default: PathBuf| -> Result<PathBuf, BuildError> {
             let relative = given.unwrap_or(default);
             let plain = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
@@ -127,7 +146,23 @@ impl Project {
         };
         let component = within("component", file.component, format!("build/{}.wasm", file.name).into())?;
         let cases = within("cases", file.cases, "cases".into())?;
-        Ok(Project { name: file.name, language, root, component, cases })
+        let recipe = match (language, file.build.filter(|build| !build.is_empty()), file.module) {
+            (Language::Other, Some(command), Some(module)) => {
+                Some(Recipe { command, module: within("module", Some(module), PathBuf::new())? })
+            }
+            (Language::Other, ..) => {
+                let message = "language: `other` needs `build`, a command as [\"make\"], and `module`, the core module that it makes";
+                return Err(wrong(message.to_owned()));
+            }
+            (_, None, None) => None,
+            (_, build, _) => {
+                let field = if build.is_some() { "build" } else { "module" };
+                return Err(wrong(format!(
+                    "{field}: is for `language = \"other\"` alone; {language} has a way of its own"
+                )));
+            }
+        };
+        Ok(Project { name: file.name, language, root, component, cases, recipe })
     }
 }
 

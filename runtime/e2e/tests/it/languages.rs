@@ -9,7 +9,8 @@ use std::time::Duration;
 use windlass_e2e::{Folder, Registry, RegistryAccess, scaler, target};
 use windlass_testkit::ScriptedHttp;
 
-const LANGUAGES: [&str; 5] = ["rust", "go", "js", "python", "c"];
+/// The languages that have an SDK, and C++ against the bare contract.
+const LANGUAGES: [&str; 6] = ["rust", "go", "js", "python", "c", "cpp"];
 
 /// The component of a project: 1 as it was made, 2 with another default of its target (2 instead of 5).
 fn component(language: &str, version: u8) -> Result<PathBuf> {

@@ -2,6 +2,7 @@
 mod c;
 mod go;
 mod js;
+mod other;
 mod python;
 pub(crate) mod rust;
 
@@ -15,5 +16,6 @@ pub(crate) fn component(project: &Project, say: &mut dyn FnMut(&str)) -> Result<
         Language::JavaScript => js::component(project, say),
         Language::Python => python::component(project, say),
         Language::C => c::component(project, say),
+        Language::Other => other::component(project, say),
     }
 }

@@ -18,9 +18,18 @@ pub(crate) fn component(project: &Project, say: &mut dyn FnMut(&str)) -> Result<
         }
     }
     let out = component::Workspace::make(project)?;
+    // Without an empty environment the tool would take packages of this machine's.
+    let environment = out.environment()?;
     say("making the component with componentize-py (about 15 s)");
     let mut command = Command::new(componentize);
-    command.current_dir(&project.root).arg("--quiet").arg("-d").arg(out.contract()).args(["-w", component::WORLD]);
+    command
+        .current_dir(&project.root)
+        .env("VIRTUAL_ENV", environment)
+        .env_remove("PYTHONPATH")
+        .arg("--quiet")
+        .arg("-d")
+        .arg(out.contract())
+        .args(["-w", component::WORLD]);
     command.args(["componentize", "--stub-wasi", "-p", ".", ENTRY, "-o"]).arg(out.component());
     tool::run(&mut command)?;
     out.read()

@@ -18,6 +18,17 @@ fn a_project_says_what_it_is() {
 }
 
 #[test]
+fn another_language_makes_its_module_by_itself() {
+    let text = "name = \"q\"\nlanguage = \"other\"\nbuild = [\"make\", \"-s\"]\nmodule = \"out/q.wasm\"";
+    let project = opened(text).unwrap();
+    let recipe = project.recipe.unwrap();
+    assert_eq!((project.language, recipe.command), (Language::Other, vec!["make".to_owned(), "-s".to_owned()]));
+    assert_eq!(recipe.module, project.root.join("out/q.wasm"));
+    // It has no template.
+    assert!("other".parse::<Language>().is_err());
+}
+
+#[test]
 fn every_language_has_a_word() {
     for language in Language::ALL {
         assert_eq!(language.to_string().parse(), Ok(language));
@@ -34,6 +45,10 @@ fn a_mistake_is_named_with_its_field() {
         ("name = \"q\"\nlanguage = \"go\"\ncomponent = \"../q.wasm\"", "component: `../q.wasm`"),
         ("name = \"q\"\nlanguage = \"go\"\ncases = \"/tmp\"", "cases: `/tmp`"),
         ("name = \"q\"\nlanguage = \"go\"\nlanguages = 1", "languages"),
+        ("name = \"q\"\nlanguage = \"go\"\nbuild = [\"make\"]", "build: is for `language = \"other\"` alone"),
+        ("name = \"q\"\nlanguage = \"go\"\nmodule = \"q.wasm\"", "module: is for"),
+        ("name = \"q\"\nlanguage = \"other\"\nmodule = \"q.wasm\"", "`other` needs `build`"),
+        ("name = \"q\"\nlanguage = \"other\"\nbuild = [\"make\"]\nmodule = \"/q.wasm\"", "module: `/q.wasm`"),
         ("name", "expected"),
     ] {
         let told = opened(text).unwrap_err();
