@@ -33,6 +33,11 @@ pub(crate) fn cpu(process: u32) -> Result<Duration> {
     Ok(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS))
 }
 
+/// Threads of a process.
+pub(crate) fn threads(process: u32) -> Result<usize> {
+    Ok(std::fs::read_dir(format!("/proc/{process}/task")).context("the process is gone")?.count())
+}
+
 /// Open descriptors of a process.
 pub(crate) fn descriptors(process: u32) -> Result<usize> {
     Ok(std::fs::read_dir(format!("/proc/{process}/fd")).context("the process is gone")?.count())

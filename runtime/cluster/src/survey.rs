@@ -1,10 +1,13 @@
 //! What a person at a terminal asks of the API server, once: objects with their triggers, and what serves them.
 use crate::client::Client;
 use crate::error::Error;
+use http::Request;
+use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::core::PartialObjectMeta;
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use windlass_api::annotation;
@@ -73,6 +76,69 @@ fn read(object: DynamicObject) -> Surveyed {
         components: annotation::scalers(object.metadata.annotations.as_ref()),
         namespace: object.metadata.namespace.unwrap_or_default(),
         name: object.metadata.name.unwrap_or_default(),
+    }
+}
+
+/// What an HPA says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Autoscaler {
+    /// Its name.
+    pub name: String,
+    /// The replicas that it wants; none: it has not said yet.
+    pub desired: Option<i32>,
+    /// Its conditions.
+    pub conditions: Vec<Told>,
+}
+
+/// A condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// A word.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+/// The HPA of a ScaledObject, by the name that its status has; `None`: there is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn autoscaler(client: &Client, namespace: &str, object: &str) -> Result<Option<Autoscaler>, Error> {
+    let read = scaled_objects(&client.kube, Some(namespace)).get_opt(object).await.map_err(Error::from)?;
+    let name = read.as_ref().and_then(|read| read.data["status"]["hpaName"].as_str()).filter(|name| !name.is_empty());
+    let Some(name) = name else { return Ok(None) };
+    let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(client.kube.clone(), namespace);
+    let Some(found) = autoscalers.get_opt(name).await.map_err(Error::from)? else { return Ok(None) };
+    let status = found.status.unwrap_or_default();
+    let told = |condition: HorizontalPodAutoscalerCondition| Told {
+        kind: condition.type_,
+        status: condition.status,
+        reason: condition.reason.unwrap_or_default(),
+        message: condition.message.unwrap_or_default(),
+    };
+    let conditions: Vec<Told> = status.conditions.unwrap_or_default().into_iter().map(told).collect();
+    let desired = (!conditions.is_empty()).then_some(status.desired_replicas);
+    Ok(Some(Autoscaler { name: name.to_owned(), desired, conditions }))
+}
+
+/// What the operator behind the external metrics API tells of a ScaledObject, as JSON.
+///
+/// # Errors
+/// When it cannot be asked. `None`: it knows no such object, or another adapter is behind that API.
+pub async fn explanation(client: &Client, namespace: &str, object: &str) -> Result<Option<String>, Error> {
+    let path = format!("/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/scaledobjects/{object}/why");
+    let request = Request::get(path).body(Vec::new()).map_err(|error| kube::Error::HttpError(error.into()))?;
+    match client.kube.request_text(request).await.map_err(Error::from) {
+        Ok(told) => Ok(Some(told)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

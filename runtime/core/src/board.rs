@@ -120,6 +120,8 @@ struct Cell {
     served: arc_swap::ArcSwap<Served>,
     /// Milliseconds on the readers' clock, 0: never.
     last_read: AtomicU64,
+    /// Milliseconds between the last two reads, 0: there were none.
+    last_gap: AtomicU64,
 }
 
 /// All metrics that can be read. Reads are wait-free but for the map's own look-up, and never allocate.
@@ -137,6 +139,15 @@ pub struct Read {
     pub gap_ms: Option<u64>,
 }
 
+/// How a metric was read lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readers {
+    /// Milliseconds since it was read; `None`: never.
+    pub ago_ms: Option<u64>,
+    /// Milliseconds between the last two reads.
+    pub gap_ms: Option<u64>,
+}
+
 impl Board {
     /// An empty board.
     pub fn new() -> Board {
@@ -149,7 +160,11 @@ impl Board {
         match cells.get(key) {
             Some(cell) => cell.served.store(Arc::new(served)),
             None => {
-                let cell = Cell { served: arc_swap::ArcSwap::from_pointee(served), last_read: AtomicU64::new(0) };
+                let cell = Cell {
+                    served: arc_swap::ArcSwap::from_pointee(served),
+                    last_read: AtomicU64::new(0),
+                    last_gap: AtomicU64::new(0),
+                };
                 cells.insert(key.clone(), Arc::new(cell));
             }
         }
@@ -170,7 +185,20 @@ impl Board {
         let cell = cells.get(key)?;
         // 0 stands for never, so a read in the first millisecond counts as one in the second.
         let before = cell.last_read.swap(now.0.max(1), Ordering::Relaxed);
-        Some(Read { served: cell.served.load_full(), gap_ms: (before != 0).then(|| now.0.saturating_sub(before)) })
+        let gap_ms = (before != 0).then(|| now.0.saturating_sub(before));
+        if let Some(gap_ms) = gap_ms {
+            cell.last_gap.store(gap_ms.max(1), Ordering::Relaxed);
+        }
+        Some(Read { served: cell.served.load_full(), gap_ms })
+    }
+
+    /// How a metric was read lately; looking does not count as a read.
+    pub fn readers(&self, key: &MetricKey, now: Mono) -> Readers {
+        let cells = self.cells.pin();
+        let Some(cell) = cells.get(key) else { return Readers::default() };
+        let told = |value: u64| (value != 0).then_some(value);
+        let ago_ms = told(cell.last_read.load(Ordering::Relaxed)).map(|read| now.0.saturating_sub(read));
+        Readers { ago_ms, gap_ms: told(cell.last_gap.load(Ordering::Relaxed)) }
     }
 
     /// How many metrics are shown.
@@ -209,5 +237,8 @@ mod tests {
         assert!(board.read(&asked("web", "cron-Etc-UTC"), now).is_some());
         assert!(board.read(&asked("Web", "cron-etc-utc"), now).is_none(), "the case of an object's name does");
         assert!(board.read(&asked("web", "cron-etc-ut"), now).is_none());
+        assert_eq!(board.readers(&key, Mono(9)), Readers { ago_ms: Some(4), gap_ms: Some(1) });
+        board.read(&key, Mono(20_005));
+        assert_eq!(board.readers(&key, Mono(20_006)), Readers { ago_ms: Some(1), gap_ms: Some(20_000) });
     }
 }

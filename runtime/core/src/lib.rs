@@ -17,6 +17,7 @@ pub mod decide;
 mod diff;
 pub mod fact;
 pub mod failure;
+pub mod hosts;
 pub mod hpa;
 pub mod key;
 pub mod label;

@@ -1,5 +1,6 @@
 //! What the outside implements. Nothing here waits; the futures belong to the callers.
 use crate::failure::{Failure, Fault};
+use crate::hosts::Hosts;
 use crate::key::{Digest, Text};
 use crate::message::{Batch, BatchId, QueryId};
 use crate::query::{Problem, QueryPlan, ResolvedTrigger};
@@ -36,6 +37,15 @@ pub struct Serving {
     pub scaler: Arc<Scaler>,
     /// Why a newer one does not take its place.
     pub held_back: Option<Text>,
+    /// Hosts that it may reach beyond those that a trigger's own values name.
+    pub granted: Option<Arc<Hosts>>,
+}
+
+impl From<Arc<Scaler>> for Serving {
+    /// A component that serves as it is.
+    fn from(scaler: Arc<Scaler>) -> Serving {
+        Serving { scaler, held_back: None, granted: None }
+    }
 }
 
 /// Knows the scalers.
@@ -49,7 +59,7 @@ pub trait Scalers: Send + Sync + 'static {
     /// # Errors
     /// As [`Scalers::find`], and when the one that was registered may not serve it.
     fn serve(&self, _object: &Arc<Intake>, trigger: &DeclaredTrigger) -> Result<Option<Serving>, Fault> {
-        Ok(Some(Serving { scaler: self.find(&trigger.kind)?, held_back: None }))
+        Ok(Some(self.find(&trigger.kind)?.into()))
     }
 
     /// Asks a component what it makes of triggers: pure, cached by component and values. One answer each, in order.

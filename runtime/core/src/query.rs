@@ -1,6 +1,7 @@
 //! What is asked: a trigger with its resolved values, the plan its scaler made of it, and the identity under which
 //! equal questions are asked once.
 use crate::binding::Binding;
+use crate::hosts::Hosts;
 use crate::key::{Digest, Fingerprint, Text};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub struct ResolvedTrigger {
     pub owner: Option<crate::key::WorkloadKey>,
     /// Where its secrets may go, when its authentication says so.
     pub bound: Option<Arc<Binding>>,
+    /// Hosts that the operator lets its component reach beyond those that its own values name.
+    pub granted: Option<Arc<Hosts>>,
 }
 
 /// One resolved value.

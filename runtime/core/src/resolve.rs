@@ -74,6 +74,7 @@ pub fn resolve(
         identity: material.identity.clone(),
         owner: scaler.needs.iter().any(|need| &**need == NEEDS_OWNER).then(|| owner.clone()),
         bound: material.bound.clone(),
+        granted: None,
     })
 }
 

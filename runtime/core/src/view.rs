@@ -7,7 +7,7 @@ use crate::key::{MetricName, Text, WorkloadKey};
 use crate::milli::Milli;
 use crate::quarantine::Quarantine;
 use crate::time::Now;
-use crate::workload::{Aim, Bounds, ResourceTarget, Trigger, Workload};
+use crate::workload::{Aim, Bounds, Engine, ResourceTarget, Trigger, Workload};
 use crate::write::{Condition, Conditions, TargetSeen};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct View {
     pub key: WorkloadKey,
     /// Its target, `kind/name`.
     pub target: Text,
+    /// Who scales it between one and many.
+    pub engine: Engine,
     /// Bounds on its replicas.
     pub bounds: Bounds,
     /// How many replicas there should be; `None`: not known.
@@ -106,6 +108,7 @@ impl Core {
         Some(View {
             key: key.clone(),
             target: format!("{}/{}", declared.target.kind, declared.target.name).into(),
+            engine: declared.engine,
             bounds: declared.bounds,
             replicas,
             ready,

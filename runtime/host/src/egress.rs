@@ -8,7 +8,7 @@ mod rule;
 
 pub use resolver::{Resolver, SystemResolver};
 pub use rule::{Denial, NotARange, Range, Rule};
-pub(crate) use windlass_core::binding::{canonical, is_host};
+pub(crate) use windlass_core::hosts::{canonical, is_host};
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

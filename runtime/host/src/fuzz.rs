@@ -47,6 +47,7 @@ fn trigger(values: impl IntoIterator<Item = (&'static str, Value)>) -> ResolvedT
         extras: BTreeMap::new(),
         identity: None,
         bound: None,
+        granted: None,
         owner: None,
     }
 }

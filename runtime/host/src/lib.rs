@@ -407,6 +407,10 @@ impl Host {
             part(bound.authentication());
             part(&bound.list());
         }
+        if let Some(granted) = &trigger.granted {
+            part("granted");
+            part(&granted.list());
+        }
         hash.finalize().into()
     }
 }

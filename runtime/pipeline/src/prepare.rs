@@ -174,7 +174,7 @@ async fn chunk(
                 None => resolve_one(scalers.as_ref(), &intake, trigger, material),
             };
             match resolved {
-                Ok(Some((Serving { scaler, held_back: why }, resolved))) => {
+                Ok(Some((Serving { scaler, held_back: why, .. }, resolved))) => {
                     held_back.extend(why.map(|why| (trigger.index, why)));
                     own.push((scaler, place, resolved));
                 }
@@ -253,6 +253,7 @@ fn resolve_one(
     let key = &intake.declared.key;
     let resolved = resolve::resolve(&serving.scaler, trigger, &key.namespace, material, key)
         .map_err(|problems| invalid(trigger.index, &trigger.kind, &problems))?;
+    let resolved = ResolvedTrigger { granted: serving.granted.clone(), ..resolved };
     Ok(Some((serving, resolved)))
 }
 

@@ -74,7 +74,7 @@ impl Documents {
             Route::OpenApiV2 => Some(&self.open_api_v2),
             Route::OpenApiV3 => Some(&self.open_api_v3),
             Route::OpenApiV3Group => Some(&self.open_api_v3_group),
-            Route::Alive | Route::Ready | Route::Metric { .. } | Route::Unknown => None,
+            Route::Alive | Route::Ready | Route::Metric { .. } | Route::Why { .. } | Route::Unknown => None,
         }
     }
 }

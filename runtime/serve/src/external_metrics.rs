@@ -15,13 +15,24 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
+use windlass_core::port::BoxFuture;
 use windlass_core::{Board, MetricRef, Milli, Now, Wall};
 
 /// Members of this group may do everything everywhere; the API server does not ask about them either.
 const MASTERS: &str = "system:masters";
 
+/// Explains objects to people. Unlike a metric read this may wait, for a moment: it asks the core.
+pub trait Explain: Send + Sync + 'static {
+    /// What is known of an object, as JSON; `None`: there is none of that name.
+    ///
+    /// # Errors
+    /// When nobody can say now, with the reason.
+    fn explain(&self, namespace: &str, object: &str) -> BoxFuture<'static, Result<Option<Bytes>, &'static str>>;
+}
+
 /// Serves the board to whom may read it.
 pub struct ExternalMetrics {
+    explain: Option<Arc<dyn Explain>>,
     board: Arc<Board>,
     clock: Clock,
     authenticator: Authenticator,
@@ -77,7 +88,13 @@ impl ExternalMetrics {
         readiness: Arc<Readiness>,
         metrics: Metrics,
     ) -> ExternalMetrics {
-        ExternalMetrics { board, clock, authenticator, access, readiness, metrics, documents: Documents::new() }
+        let documents = Documents::new();
+        ExternalMetrics { explain: None, board, clock, authenticator, access, readiness, metrics, documents }
+    }
+
+    /// With somebody who explains objects, at `…/namespaces/NAMESPACE/scaledobjects/NAME/why`.
+    pub fn explained_by(self, explain: Arc<dyn Explain>) -> ExternalMetrics {
+        ExternalMetrics { explain: Some(explain), ..self }
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -104,6 +121,9 @@ impl ExternalMetrics {
             return Err(Problem::method_not_allowed());
         }
         let media = negotiate(&request.headers).ok_or_else(Problem::not_acceptable)?;
+        if let Route::Why { namespace, object } = route {
+            return self.why(namespace, object, media).await;
+        }
         if let Route::Metric { namespace, metric } = route {
             let body = self.read(namespace, metric, query)?;
             return Ok(answer(StatusCode::OK, media.content_type(), body));
@@ -114,7 +134,7 @@ impl ExternalMetrics {
     /// Who is believed may see what the API is; the metrics themselves only who may list them.
     async fn admit(&self, route: Route<'_>, peer: &Peer, request: &Parts) -> Result<(), Problem> {
         let identity = self.authenticator.identify(peer, &request.headers, (self.clock)().wall)?;
-        if !matches!(route, Route::Metric { .. }) || identity.in_group(MASTERS) {
+        if !matches!(route, Route::Metric { .. } | Route::Why { .. }) || identity.in_group(MASTERS) {
             return Ok(());
         }
         match self.access.check(&identity).await {
@@ -142,6 +162,23 @@ impl ExternalMetrics {
             answer.headers_mut().insert(ETAG, etag);
         }
         Ok(answer)
+    }
+
+    async fn why(&self, namespace: &str, object: &str, media: Media) -> Result<Answer, Problem> {
+        let decoded = |part| selector::decode(part, Plus::Literal).map_err(|e| Problem::bad_request(e.to_string()));
+        let (namespace, object) = (decoded(namespace)?, decoded(object)?);
+        let (namespace, object) = (text(&namespace), text(&object));
+        let missing = || {
+            let (namespace, object) = (selector::cut(namespace), selector::cut(object));
+            Problem::not_found(format!("no ScaledObject {namespace}/{object} is known here"))
+        };
+        let explain = self.explain.as_ref().ok_or_else(missing)?;
+        match explain.explain(namespace, object).await {
+            Ok(Some(body)) => Ok(answer(StatusCode::OK, media.content_type(), body)),
+            Ok(None) if self.readiness.is_ready() => Err(missing()),
+            Ok(None) => Err(Problem::unavailable("ScaledObjects are still being read", None)),
+            Err(why) => Err(Problem::unavailable(why, None)),
+        }
     }
 
     /// Reads one metric. Nothing but the body is allocated, unless there is a problem to tell.

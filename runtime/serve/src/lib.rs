@@ -25,7 +25,7 @@ mod tls;
 pub use access::{Access, AccessOptions, AccessReview, ReviewError};
 pub use auth::{Authenticator, FrontProxy, FrontProxyError, User};
 pub use certificate::{Bundle, CertificateError, Validity};
-pub use external_metrics::ExternalMetrics;
+pub use external_metrics::{Explain, ExternalMetrics};
 pub use health::{Gate, Health, Readiness, serve_health};
 pub use metrics::Metrics;
 pub use server::{Limits, serve};

@@ -24,6 +24,11 @@ pub(crate) enum Route<'a> {
         namespace: &'a str,
         metric: &'a str,
     },
+    /// Why an object is as it is; the parts are still percent-encoded.
+    Why {
+        namespace: &'a str,
+        object: &'a str,
+    },
     Unknown,
 }
 
@@ -71,6 +76,10 @@ impl<'a> Route<'a> {
     fn metric(path: &'a str) -> Option<Route<'a>> {
         let rest = path.strip_prefix("/apis/external.metrics.k8s.io/v1beta1/namespaces/")?;
         let (namespace, metric) = rest.split_once('/')?;
+        if let Some(object) = metric.strip_prefix("scaledobjects/").and_then(|rest| rest.strip_suffix("/why")) {
+            let plain = !namespace.is_empty() && !object.is_empty() && !object.contains('/');
+            return plain.then_some(Route::Why { namespace, object });
+        }
         let plain = !namespace.is_empty() && !metric.is_empty() && !metric.contains('/');
         plain.then_some(Route::Metric { namespace, metric })
     }
@@ -81,7 +90,7 @@ impl<'a> Route<'a> {
             Route::Paths | Route::Groups | Route::Group | Route::Resources | Route::Version => Class::Discovery,
             Route::OpenApiV2 | Route::OpenApiV3 | Route::OpenApiV3Group => Class::OpenApi,
             Route::Alive | Route::Ready => Class::Health,
-            Route::Unknown => Class::Other,
+            Route::Why { .. } | Route::Unknown => Class::Other,
         }
     }
 }
@@ -106,6 +115,10 @@ mod tests {
             (format!("{root}/namespaces//s0-queue"), Route::Unknown),
             (format!("{root}/namespaces/shop/s0-queue/x"), Route::Unknown),
             (format!("{root}/s0-queue"), Route::Unknown),
+            (format!("{root}/namespaces/shop/scaledobjects/web/why"), Route::Why { namespace: "shop", object: "web" }),
+            (format!("{root}/namespaces/shop/scaledobjects//why"), Route::Unknown),
+            (format!("{root}/namespaces/shop/scaledobjects/a/b/why"), Route::Unknown),
+            (format!("{root}/namespaces/shop/scaledobjects/web"), Route::Unknown),
             ("/apis/custom.metrics.k8s.io".into(), Route::Unknown),
             ("//".into(), Route::Paths),
             ("".into(), Route::Unknown),

@@ -4,12 +4,14 @@ mod limits;
 mod registration;
 mod registry;
 mod scaler;
+mod why;
 
 pub(crate) use bench::Bench;
 pub(crate) use limits::{Compilation, Guests};
 pub(crate) use registration::Registration;
 pub(crate) use registry::{Keygen, PullComponent, PushComponent, Registries, SignComponent, Signers, VerifyComponent};
 pub(crate) use scaler::{Build, Inspect, List, New, Poll, Scaler, Test, Try};
+pub(crate) use why::Why;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Local(Local),
     /// Load a cluster with ScaledObjects in a namespace of its own, and measure what serves their metrics
     Bench(Bench),
+    /// Tell why a ScaledObject has the replicas that it has: the last decision, its inputs, and the limit that bites
+    Why(Why),
     /// Write, build, test and try a scaler
     #[command(subcommand)]
     Scaler(Scaler),

@@ -13,6 +13,7 @@ mod signals;
 mod style;
 mod table;
 mod telemetry;
+mod why;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Operator(operator) => operator::run(*operator),
         Command::Local(local) => local::run(local),
         Command::Bench(options) => bench::run(options),
+        Command::Why(options) => why::run(options),
         Command::Scaler(scaler) => scaler::run(scaler),
         Command::CompileComponent { limits } => {
             windlass_host::compile_child(limits).map(|()| ExitCode::SUCCESS).map_err(Into::into)

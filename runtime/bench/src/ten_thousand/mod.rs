@@ -4,6 +4,7 @@ mod census;
 mod edge;
 mod object;
 mod rest;
+mod soak;
 mod source;
 mod stage;
 mod trouble;
@@ -30,17 +31,32 @@ pub struct Options {
     #[arg(long, default_value_t = 5)]
     pub read_s: u64,
     /// What to measure once the objects are there
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Phase::value_variants().to_vec())]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = usual())]
     pub phases: Vec<Phase>,
     /// Cron objects that switch in the same second
     #[arg(long, default_value_t = 500)]
     pub edge: usize,
+    /// Seconds of the soak, which is measured only when it is named
+    #[arg(long, default_value_t = 600)]
+    pub soak_s: u64,
+    /// Who scales between one and many. With kube-controller-manager's defaults thousands of HPAs take minutes to hear of anything
+    #[arg(long, value_enum, default_value_t = Engine::Hpa)]
+    pub engine: Engine,
     /// kube-controller-manager's --kube-api-qps; its burst is half more
     #[arg(long, default_value_t = 20)]
     pub controller_qps: u32,
     /// kube-controller-manager's --concurrent-horizontal-pod-autoscaler-syncs
     #[arg(long, default_value_t = 5)]
     pub hpa_workers: u32,
+}
+
+/// Who scales between one and many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// The HPA controller.
+    Hpa,
+    /// The operator.
+    Direct,
 }
 
 /// A part of the benchmark.
@@ -60,8 +76,15 @@ pub enum Phase {
     ApiServer,
     /// Cron windows that open and close in the same second.
     Edge,
+    /// Objects come and go, triggers fail, the source dies: what the operator holds must not grow.
+    Soak,
     /// All are deleted.
     Delete,
+}
+
+/// All that takes a few minutes.
+fn usual() -> Vec<Phase> {
+    Phase::value_variants().iter().copied().filter(|phase| *phase != Phase::Soak).collect()
 }
 
 /// How long the whole system may take for anything.
@@ -118,6 +141,7 @@ async fn run_phase(phase: Phase, stage: &mut Stage, options: &Options, told: Tol
         Phase::Restart => trouble::restart(stage, steady, told).await,
         Phase::ApiServer => trouble::api_server(stage, told).await,
         Phase::Edge => edge::measure(stage, options.edge, told).await,
+        Phase::Soak => soak::measure(stage, Duration::from_secs(options.soak_s), told).await,
         Phase::Delete => delete(stage, told).await,
     }
 }

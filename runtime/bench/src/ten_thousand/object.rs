@@ -75,7 +75,7 @@ fn scaled_object(name: &str, mut spec: Value, trigger: Value) -> Value {
 }
 
 /// One that asks for what it has: one replica.
-pub(super) fn steady(index: usize, http: &str, redis: &str) -> Value {
+pub(super) fn steady(generation: &str, index: usize, http: &str, redis: &str) -> Value {
     let trigger = match Kind::of(index) {
         Kind::Prometheus(number) => json!({ "type": "prometheus", "metadata": {
             "serverAddress": http, "query": format!("sum(requests_number_{number}_total)"), "threshold": "5" } }),
@@ -85,7 +85,7 @@ pub(super) fn steady(index: usize, http: &str, redis: &str) -> Value {
             "url": format!("{http}/number/{number}"), "valueLocation": "value", "targetValue": "5" } }),
         Kind::Cron => clock("0 0 * * *", "59 23 * * *"),
     };
-    scaled_object(&name("web", index), json!({ "pollingInterval": 30, "minReplicaCount": 1 }), trigger)
+    scaled_object(&name(generation, index), json!({ "pollingInterval": 30, "minReplicaCount": 1 }), trigger)
 }
 
 /// One that is at zero outside a window.

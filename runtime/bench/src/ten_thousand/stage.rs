@@ -1,9 +1,9 @@
 //! The system under measurement: a control plane whose Deployments have no pods, the operator with its defaults, one HTTP
 //! source and one Redis.
-use super::Options;
 use super::census::Census;
 use super::object::{self, Kind, PER_NAMESPACE};
 use super::source::Source;
+use super::{Engine, Options};
 use crate::figure::Report;
 use crate::load::{metric_path, scaled_objects};
 use anyhow::{Context, Result, bail};
@@ -52,7 +52,12 @@ impl Stage {
         })
         .await?;
         let installed = install(&control_plane).await?;
-        let operator = Operator::start(&control_plane, &installed, OperatorOptions::default()).await?;
+        let arguments = match options.engine {
+            Engine::Hpa => Vec::new(),
+            Engine::Direct => vec!["--engine=direct".to_owned()],
+        };
+        let operator_options = OperatorOptions { arguments, ..OperatorOptions::default() };
+        let operator = Operator::start(&control_plane, &installed, operator_options).await?;
         wait_for_metrics_api(&control_plane).await?;
         let (source, redis) = (Source::start().await?, Redis::start(RedisOptions::default()).await?);
         let client = control_plane.client().await?;
@@ -75,6 +80,21 @@ impl Stage {
             anyhow::Ok(())
         });
         futures::stream::iter(creations).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Targets of a generation, unless they are there from an earlier round.
+    pub(super) async fn add_targets_again(&self, generation: &str, count: usize) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        match namespaces.get_opt(&object::namespace(generation, 0)).await? {
+            Some(_) => Ok(()),
+            None => self.add_targets(generation, 0, count, 1).await,
+        }
+    }
+
+    /// Objects of a generation that ask what those ask that stay.
+    pub(super) async fn add_copies(&self, generation: &str, count: usize) -> Result<()> {
+        let (http, redis) = (self.source.url(), self.redis.address());
+        self.add_objects(generation, 0, count, |index| object::steady(generation, index, &http, &redis)).await
     }
 
     /// ScaledObjects `from..to` of a generation.
@@ -101,7 +121,7 @@ impl Stage {
         let redis = self.redis.address();
         self.set_lists(count, false)?;
         let http = self.source.url();
-        self.add_objects("web", self.count, count, |index| object::steady(index, &http, &redis)).await?;
+        self.add_objects("web", self.count, count, |index| object::steady("web", index, &http, &redis)).await?;
         self.count = count;
         Ok(())
     }

@@ -28,6 +28,7 @@ fn external(index: u16, names: &[&str], aim: Aim) -> Trigger {
         identity: None,
         owner: None,
         bound: None,
+        granted: None,
     };
     let plan = QueryPlan { metrics: None, endpoints: Vec::new(), group: "".into(), requests: 1 };
     let metric = |name: &&str| Metric { name: MetricName::new(index, name), target: Milli(5000), activation: 0.0 };

@@ -1,7 +1,7 @@
 //! Lanes and their slots: which queries may share a batch, and at which moment of their period they are asked.
 use crate::key::{Digest, Fingerprint, Text};
 use crate::query::{Domain, Question, SourceKey};
-use crate::settings::{Settings, seed_of};
+use crate::settings::Settings;
 use crate::time::{Mono, Now};
 use slab::Slab;
 use std::collections::{BTreeSet, HashMap};
@@ -9,6 +9,10 @@ use std::time::Duration;
 
 /// 2^64 divided by the golden ratio: multiples of it fill a circle as evenly as any sequence that does not know its end.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// 2^64 divided by the plastic number, for the first moments of sources: evenly spread too, and in no step with the moments that
+/// follow.
+const PLASTIC: u64 = 0xC13F_A9A9_02A6_328F;
 
 /// How far ahead of the pace a new query may be asked, to share a batch with those that came before it.
 const TOGETHER: Duration = Duration::from_secs(1);
@@ -58,6 +62,8 @@ pub(crate) struct Slot {
 /// What is kept per source: where the next slot's phase lies, and when the next first poll may be.
 #[derive(Debug, Default)]
 struct Source {
+    /// The phase of its first slot.
+    seed: u64,
     turn: u64,
     slots: u32,
     /// In microseconds, since many first polls may fall into a millisecond.
@@ -103,6 +109,8 @@ pub(crate) struct Lanes {
     pub(crate) slots: Slab<Slot>,
     room: HashMap<LaneKey, Room>,
     sources: HashMap<SourceKey, Source>,
+    /// Sources that ever came: a hash of their names would put some of few next to one another.
+    came: u64,
 }
 
 /// Whether each query is a request of its own to a source: then it is the source that decides how queries are spread. Queries
@@ -133,8 +141,8 @@ impl Source {
         first
     }
 
-    fn next_phase(&mut self, seed: u64) -> u64 {
-        let phase = seed.wrapping_add(self.turn.wrapping_mul(GOLDEN));
+    fn next_phase(&mut self) -> u64 {
+        let phase = self.seed.wrapping_add(self.turn.wrapping_mul(GOLDEN));
         self.turn += 1;
         phase
     }
@@ -154,7 +162,10 @@ impl Lanes {
     /// Gives a query a place. Returns its slot and when it is asked for the first time.
     pub(crate) fn place(&mut self, query: u32, question: &Question, now: Now, settings: &Settings) -> (u32, Mono) {
         let lane = LaneKey::of(question);
-        let source = self.sources.entry(lane.source).or_default();
+        let source = self.sources.entry(lane.source).or_insert_with(|| {
+            self.came = self.came.wrapping_add(1);
+            Source { seed: self.came.wrapping_mul(PLASTIC), ..Source::default() }
+        });
         let first = source.first(question, now, settings);
         let room = self.room.entry(lane.clone()).or_default();
 
@@ -168,7 +179,7 @@ impl Lanes {
             }
         };
         let index = fitting.unwrap_or_else(|| {
-            let phase = known.unwrap_or_else(|| source.next_phase(seed_of(&lane.source.0.0)));
+            let phase = known.unwrap_or_else(|| source.next_phase());
             source.slots += 1;
             let slot = Slot { lane: lane.clone(), phase, queries: Vec::new(), first: Mono(0) };
             self.slots.insert(slot) as u32

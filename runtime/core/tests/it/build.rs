@@ -50,6 +50,7 @@ pub(crate) fn question(domain: &str, source: &str, queue: &str, discovered: bool
             identity: None,
             owner: None,
             bound: None,
+            granted: None,
         },
         plan: QueryPlan {
             metrics: (!discovered).then(|| vec![metric]),

@@ -167,6 +167,26 @@ fn fewer_questions_are_spread_over_their_period() {
     }
 }
 
+/// Each of many sources has few questions, and so asks them at one moment: these moments are spread too.
+#[test]
+fn sources_of_few_questions_take_turns() {
+    for (sources, each) in [(30, 16), (60, 10), (400, 1)] {
+        let mut world = World::new();
+        for at in 0..sources * each {
+            let object = object(&format!("o{at}"));
+            world.apply(object.queue_at(&format!("cloud{}", at % sources), &format!("q{at}")).poll(15), 0);
+        }
+        world.run(60.0);
+        let from = world.now;
+        world.forget();
+        world.run(60.0);
+        let buckets = per_second(&world, from, 60);
+        assert_eq!(buckets.iter().sum::<usize>(), sources * each * 4);
+        let ratio = max_over_mean(&buckets);
+        assert!(ratio <= 1.5, "{sources} sources of {each}: max/mean {ratio:.2}, {buckets:?}");
+    }
+}
+
 /// Batches do not mix namespaces, but questions that differ in nothing else are asked in the same moment, and so by one
 /// request: at rest, and when all are new.
 #[test]

@@ -19,4 +19,5 @@ mod scale;
 mod scripted_http;
 mod shared;
 mod source;
+mod why;
 mod windlass;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use windlass_e2e::{Folder, Registry, RegistryAccess, scaler, until};
-use windlass_testkit::guest::{Declared, Guest};
+use windlass_testkit::guest::{Ask, Declared, Guest};
 
 /// A component of a trigger type that always answers with a number.
 fn answering(kind: &str, value: u32) -> Guest {
@@ -315,6 +315,32 @@ async fn what_may_not_be_registered_is_refused_by_its_object() -> Result<()> {
     windlass.deployment("signed", 0).await?;
     windlass.scale_with("signed", registering("mine", &at("signed/good:1")), spec("mine")).await?;
     windlass.wait_replicas("signed", 3).await
+}
+
+/// A component with a source of its own, which no trigger names: the operator's policy lets it reach that, from one repository.
+#[tokio::test]
+async fn a_host_that_no_trigger_names_is_the_policys_to_grant() -> Result<()> {
+    let windlass = Windlass::beside("granted").await?;
+    let registry = Registry::start(RegistryAccess::Open).await?;
+    let source = windlass_testkit::ScriptedHttp::start().await?;
+    source.set_value(1.0);
+    let mut guest = Guest::new("own-source");
+    guest.endpoints = vec![(None, "127.0.0.1".to_owned(), source.address().port())];
+    // The status, 200, is its value.
+    guest.metrics = Some(vec![("value".to_owned(), 100.0, 0.0)]);
+    let asks = guest.requests(&[Ask { target: "/".to_owned(), ..Ask::default() }]);
+    guest.poll = format!("(call $ask (i32.const {}) (i32.const {}))", asks.at, asks.length);
+    for (name, rest) in [("granted", "open/granted:1"), ("stranger", "open/stranger:1")] {
+        push(registry.folder(), None, &guest, &registry.reference(rest))?;
+        windlass.deployment(name, 0).await?;
+        let metadata = registering("own-source", &registry.reference(rest));
+        windlass.scale_with(name, metadata, spec("own-source")).await?;
+    }
+    windlass.wait_replicas("granted", 2).await?;
+    let message = windlass.wait_condition("stranger", "Ready", "False", "InvalidTrigger").await?;
+    assert!(message.contains("`grants` of the component policy"), "{message}");
+    assert_eq!(windlass.replicas("stranger").await?, 0);
+    Ok(())
 }
 
 #[tokio::test]

@@ -75,6 +75,7 @@ fn policy(folder: &Folder) -> Result<String> {
             { "pattern": "127.0.0.1:*/pinned/**", "namespaces": "all" },
         ],
         "files": [folder.path()],
+        "grants": [{ "pattern": "127.0.0.1:*/open/granted", "hosts": ["127.0.0.1"] }],
     });
     Ok(policy.to_string())
 }

@@ -25,6 +25,10 @@ use windlass_core::query::Domain;
 /// A hash over all that has to be equal.
 pub(crate) type Key = [u8; 32];
 
+/// An answer that is no success is given to those that asked in the same moment, and to nobody later: a source in trouble is
+/// not to be asked once for each namespace.
+const MOMENT: Duration = Duration::from_millis(200);
+
 /// Bytes of all answers that are kept for the window.
 const MOST_KEPT: usize = 32 << 20;
 
@@ -164,9 +168,9 @@ impl Flights {
                         continue;
                     };
                     drop(queued);
-                    let until = Instant::now() + Duration::from_micros(self.window.load(Ordering::Relaxed));
+                    let begun = Instant::now();
                     let sent = send(permit).await;
-                    joined.end(sending, &sent, until);
+                    joined.end(sending, &sent, begun);
                     return sent.got();
                 }
             }
@@ -220,7 +224,13 @@ struct Joined<'a> {
 impl Joined<'_> {
     /// The request has ended. What is not kept is out of reach before those that wait hear of it: a failure is told to
     /// nobody who comes later.
-    fn end<T>(&self, sending: Sending<'_>, sent: &Sent<T>, until: Instant) {
+    fn end<T>(&self, sending: Sending<'_>, sent: &Sent<T>, begun: Instant) {
+        let window = Duration::from_micros(self.flights.window.load(Ordering::Relaxed));
+        let good = match sent {
+            Sent::Whole(answer) => answer.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status)),
+            Sent::Mine(_) | Sent::TooLarge(_) => true,
+        };
+        let until = begun + if good { window } else { window.min(MOMENT) };
         let mut kept = self.flights.lock();
         let fresh = until > Instant::now();
         match sent {
@@ -236,8 +246,7 @@ impl Joined<'_> {
             }
             Sent::Whole(answer) => {
                 let bytes = answer.as_ref().map_or(0, Answer::size);
-                let good = answer.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status));
-                if good && fresh && kept.bytes + bytes <= MOST_KEPT {
+                if answer.is_ok() && fresh && kept.bytes + bytes <= MOST_KEPT {
                     kept.keep(self.key, until, bytes);
                 } else {
                     kept.flights.remove(&self.key);

@@ -18,6 +18,7 @@ pub(crate) fn question(domain: &str, secrets: u8) -> Question {
             identity: None,
             owner: None,
             bound: None,
+            granted: None,
         },
         plan: QueryPlan { metrics: None, endpoints: Vec::new(), group: "".into(), requests: 1 },
         source: SourceKey(Fingerprint([0; 32])),

@@ -23,14 +23,18 @@ struct Place {
 /// Why an endpoint is not granted: its host has to stand in the value of the parameter that it names, as the host of a URL or of
 /// one of a list of addresses, with its port. The port of a URL without one is that of its scheme, where it is of the web; that
 /// of a bare host stands in another parameter, one that is named after a port. Where nothing says a port, the component's word
-/// counts for those that are no system service's.
+/// counts for those that are no system service's. A host that no parameter names is for the operator to grant.
 pub(super) fn refusal(endpoint: &Endpoint, trigger: &ResolvedTrigger, scaler: &Scaler) -> Option<String> {
     let Endpoint { host, port, .. } = endpoint;
     let shown = crate::clean::line(host);
     let Some(parameter) = &endpoint.parameter else {
-        return Some(format!(
-            "the component wants to reach {shown}, which no parameter names; the operator has to grant it"
-        ));
+        let granted = trigger.granted.as_ref().is_some_and(|granted| granted.hold(host, *port));
+        return (!granted).then(|| {
+            format!(
+                "the component wants to reach {shown}:{port}, which no parameter names: the operator has to grant it, under \
+                 `grants` of the component policy"
+            )
+        });
     };
     let Some(value) = trigger.values.get(parameter) else {
         return Some(format!("the component wants to reach the host of {parameter}, which is not set"));

@@ -55,6 +55,30 @@ fn wrong(port: u16, tls: Option<Tls>, trigger: &ResolvedTrigger, scaler: &Scaler
 }
 
 #[test]
+fn a_host_that_no_parameter_names_is_the_operators_to_grant() {
+    let check = |granted: Option<&str>, host: &str, port: u16| {
+        let granted = granted.map(|list| std::sync::Arc::new(windlass_core::hosts::Hosts::parse(list).unwrap()));
+        let trigger = ResolvedTrigger { granted, ..trigger(&[("server", "https://h.example")]) };
+        let endpoint = Endpoint { parameter: None, host: host.into(), port, tls: None };
+        let plan = QueryPlan { metrics: None, endpoints: vec![endpoint], group: "".into(), requests: 1 };
+        let hits = Hits::new(crate::Metrics::new(&mut prometheus_client::registry::Registry::default()));
+        let scaler = scaler(vec![parameter("server", Shape::Url, None)]);
+        check(plan, &trigger, &scaler, &Limits::default(), &hits).map_err(|problems| problems[0].message.to_string())
+    };
+    assert!(check(Some("api.example:443, *.eu.queues.example"), "API.example.", 443).is_ok());
+    assert!(check(Some("api.example:443, *.eu.queues.example"), "a.eu.queues.example", 80).is_ok());
+    for (granted, host, port) in [
+        (None, "api.example", 443),
+        (None, "h.example", 443),
+        (Some("api.example:443"), "api.example", 80),
+        (Some("api.example:443"), "api.example.evil", 443),
+    ] {
+        let why = check(granted, host, port).unwrap_err();
+        assert!(why.contains("`grants` of the component policy"), "{why}");
+    }
+}
+
+#[test]
 fn a_port_beside_a_bare_host_is_one_that_a_parameter_for_ports_says() {
     let ports = Parameter { aliases: vec!["ports".into()], ..parameter("at", Shape::Text, None) };
     for (values, port, right) in [

@@ -120,6 +120,7 @@ impl World {
             identity: None,
             owner: None,
             bound: None,
+            granted: None,
         }
     }
 

@@ -72,6 +72,7 @@ pub(crate) fn trigger(kind: &str, domain: &str, values: impl IntoIterator<Item =
         identity: None,
         owner: None,
         bound: None,
+        granted: None,
     }
 }
 

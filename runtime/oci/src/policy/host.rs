@@ -1,24 +1,12 @@
 //! Hosts that a grant names.
-use crate::pattern::glob;
 use std::fmt;
 use std::str::FromStr;
 
-/// `api.example`, `*.api.example` (one label), each with `:PORT` or for all ports.
+/// `api.example`, or `*.api.example` for all names below it; each with `:PORT` or for all ports. In lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern {
     host: String,
     port: Option<u16>,
-}
-
-impl HostPattern {
-    /// Whether the grant covers this host and port.
-    pub fn covers(&self, host: &str, port: u16) -> bool {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let (pattern, host): (Vec<&str>, Vec<&str>) = (self.host.split('.').collect(), host.split('.').collect());
-        self.port.is_none_or(|own| own == port)
-            && pattern.len() == host.len()
-            && pattern.iter().zip(&host).all(|(pattern, label)| glob(pattern, label))
-    }
 }
 
 impl FromStr for HostPattern {
@@ -32,14 +20,16 @@ impl FromStr for HostPattern {
                 Some(port.parse().ok().filter(|port| *port != 0).ok_or("the port is no number from 1 to 65535")?),
             ),
         };
-        if host.is_empty() || host.split('.').any(str::is_empty) {
-            return Err("no host: write NAME, NAME:PORT or *.NAME");
+        let (below, name) = host.strip_prefix("*.").map_or((false, host), |name| (true, name));
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+        };
+        if name.len() > 253 || !name.split('.').all(label) {
+            return Err("no host: write NAME, NAME:PORT or *.DOMAIN, without scheme or path");
         }
-        if host.split('.').all(|label| label.contains('*')) {
-            return Err("would be every host: name the domain, as *.example.com");
-        }
-        if !host.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_' | b'*')) {
-            return Err("no host: write NAME, NAME:PORT or *.NAME, without scheme or path");
+        if below && !name.contains('.') {
+            return Err("would be far too many hosts: name a domain of two labels, as *.example.com");
         }
         Ok(HostPattern { host: host.to_ascii_lowercase(), port })
     }

@@ -72,7 +72,7 @@ impl Scalers for FakeScalers {
         if &*trigger.kind == "later" && !self.known.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        Ok(Some(Serving { scaler: self.find(&trigger.kind)?, held_back: None }))
+        Ok(Some(self.find(&trigger.kind)?.into()))
     }
 
     fn find(&self, trigger_type: &str) -> Result<Arc<Scaler>, Fault> {

@@ -7,6 +7,7 @@ mod trust;
 use crate::args::Operator as Arguments;
 use crate::components::{self, Reach};
 use crate::signals::interrupted;
+use crate::why::Explainer;
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 use std::process::ExitCode;
@@ -90,7 +91,8 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         return Ok(stopped_early());
     }
-    let api = serve(&common, &client, secure, served).await?;
+    let explainer = Arc::new(Explainer::new(common.board.clone(), common.clock));
+    let api = serve(&common, &client, secure, served, explainer.clone()).await?;
     let (inbox, messages) = windlass_pipeline::inbox();
     let (intake_sender, intake) = mpsc::channel(windlass_pipeline::INTAKE);
     let again = Again::default();
@@ -109,6 +111,7 @@ async fn operator(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let drive =
         Drive { core, clock: common.clock, poller: host.clone(), writer: cluster.writer.clone(), metrics: pipeline };
     let (driver, watcher) = drive.driver(messages);
+    explainer.ask(watcher.clone());
     tokio::spawn(driver.run());
     tokio::spawn(watcher.clone().beat(alive, common.clock));
     tokio::spawn(open_when(cluster.synced.clone(), synced));
@@ -234,6 +237,7 @@ async fn serve(
     client: &Client,
     listener: TcpListener,
     metrics: windlass_serve::Metrics,
+    explainer: Arc<Explainer>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let (certificate, rotation) = certificate::keep(client, &common.arguments, common.clock).await?;
     tokio::spawn(common.shutdown.clone().run_until_cancelled_owned(rotation));
@@ -244,6 +248,7 @@ async fn serve(
     let authenticator = Authenticator::new(trust::front_proxy(client));
     let api =
         ExternalMetrics::new(common.board.clone(), clock, authenticator, access, common.readiness.clone(), metrics);
+    let api = api.explained_by(explainer);
     let config = server_config(certificate)?;
     let served = windlass_serve::serve(listener, config, Arc::new(api), Limits::default(), common.shutdown.clone());
     Ok(tokio::spawn(served))

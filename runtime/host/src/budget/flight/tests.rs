@@ -25,6 +25,11 @@ fn answer(status: u16, body: impl Into<Bytes>) -> Answer {
 impl World {
     /// Asks; the request takes a second, and comes to what `how` makes of its number.
     fn ask(&self, key: u8, domain: &str, how: fn(usize) -> Sent<usize>) -> Asking {
+        self.ask_for(Duration::from_secs(1), key, domain, how)
+    }
+
+    /// The same with a request that takes so long.
+    fn ask_for(&self, takes: Duration, key: u8, domain: &str, how: fn(usize) -> Sent<usize>) -> Asking {
         let (budgets, source, sent) = (self.budgets.clone(), self.source.clone(), self.sent.clone());
         let domain: Domain = domain.into();
         tokio::spawn(async move {
@@ -32,7 +37,7 @@ impl World {
             let call = Call { key: [key; 32], source: &source, domain: &domain, deadline };
             let send = |permit| async move {
                 let number = sent.fetch_add(1, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(takes).await;
                 drop(permit);
                 how(number)
             };
@@ -112,6 +117,17 @@ async fn failures_are_told_to_those_that_wait_and_to_nobody_later() {
     assert_eq!(numbers(all).await, vec!["1"; 5]);
     assert_eq!(number(world.ask(1, "a", fine)).await, "2");
     assert_eq!(world.sent(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_no_success_is_told_to_those_of_the_same_moment() {
+    let world = world(generous());
+    let broken = |number: usize| Sent::Whole(Ok(answer(500, number.to_string())));
+    let quick = Duration::from_millis(5);
+    assert_eq!(number(world.ask_for(quick, 1, "a", broken)).await, "0");
+    assert_eq!(number(world.ask_for(quick, 1, "b", broken)).await, "0", "one request for all namespaces");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(number(world.ask_for(quick, 1, "b", broken)).await, "1");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,14 @@
 //! Keeps a slot: fetches its component, looks again when a tag may have moved, tries a new version and swaps it in.
 use super::loader::{Loaded, Loader};
+use super::policy;
 use super::shelf::{Found, GRACE, Key, Shelf};
 use super::trial;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use windlass_core::Digest;
+use windlass_core::port::Serving;
+use windlass_oci::Policy;
 use windlass_pipeline::Again;
 
 /// Components that are fetched and compiled at the same time.
@@ -19,6 +22,8 @@ const LOOK: Duration = Duration::from_secs(30);
 pub(super) struct Keeper {
     pub(super) shelf: Arc<Shelf>,
     pub(super) loader: Loader,
+    /// Which hosts are granted to whom.
+    pub(super) policy: watch::Receiver<Arc<Policy>>,
     pub(super) again: Again,
     /// How often a tag is resolved again.
     pub(super) refresh: Duration,
@@ -141,7 +146,9 @@ impl Keeper {
         let (before, after) = (&old.scaler, &new.scaler);
         let changes = trial::changes(before, after);
         let used = self.shelf.users(key, number);
-        match trial::tried(&*self.loader.host, before, after, used).await {
+        let granted = |loaded: &Loaded| policy::granted(&self.policy.borrow(), &key.location, loaded.manifest);
+        let version = |loaded: &Loaded| Serving { granted: granted(loaded), ..loaded.scaler.clone().into() };
+        match trial::tried(&*self.loader.host, &version(old), &version(&new), used).await {
             Ok(()) => {
                 tracing::info!(component = %after.name, from = %before.digest, to = %after.digest, ?changes, "swapped");
                 self.serve(key, number, new).await;

@@ -89,10 +89,12 @@ pub(super) fn start(parts: Parts<'_>) -> anyhow::Result<Arc<Registered>> {
     let registrations = watch_registrations(&client, table);
     let shelf = Arc::new(Shelf::new(arguments.namespace_components as usize));
     tokio::spawn(record::keep(client.clone(), home.to_owned(), shelf.clone(), host.clone()));
+    let policies = policy.clone();
     let loader = Loader { host: host.clone(), store: Store::new(transport, cache), client, home: home.to_owned() };
     let keeper = Arc::new(Keeper {
         shelf: shelf.clone(),
         loader,
+        policy: policies,
         again: again.clone(),
         refresh: Duration::from_secs(arguments.component_refresh_s),
         loads: Arc::new(tokio::sync::Semaphore::new(keeper::LOADS)),
@@ -167,15 +169,19 @@ impl Scalers for Registered {
             Ok(Some(registration)) => registration,
             Ok(None) => {
                 shelf.leave(object, trigger.index);
-                return Ok(Some(Serving { scaler: bundled?, held_back: None }));
+                return Ok(Some(bundled?.into()));
             }
             Err(why) => {
                 shelf.leave(object, trigger.index);
                 return Err(Fault::new(Reason::ComponentUnavailable, why));
             }
         };
+        let location = registration.location.clone();
         match shelf.take(registration, object, trigger)? {
-            Taken::Serving(serving) => Ok(Some(serving)),
+            Taken::Serving(serving, manifest) => {
+                let granted = policy::granted(&self.policy.borrow(), &location, manifest);
+                Ok(Some(Serving { granted, ..serving }))
+            }
             Taken::Awaited => Ok(None),
             Taken::New(key, number) => {
                 tokio::spawn(self.keeper.clone().keep(key, number));

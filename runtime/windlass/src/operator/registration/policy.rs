@@ -4,7 +4,22 @@ use anyhow::Context;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
-use windlass_oci::Policy;
+use windlass_core::hosts::Hosts;
+use windlass_oci::{Digest, Location, Policy};
+
+/// Hosts that a component may reach beyond what its triggers name: those that the policy grants its repository or its artifact.
+pub(super) fn granted(policy: &Policy, location: &Location, manifest: Option<Digest>) -> Option<Arc<Hosts>> {
+    let (Location::Registry(reference), Some(manifest)) = (location, manifest) else { return None };
+    let list: Vec<String> = policy.grants(reference, manifest).map(ToString::to_string).collect();
+    if list.is_empty() {
+        return None;
+    }
+    let hosts = Hosts::parse(&list.join(","));
+    hosts
+        .inspect_err(|error| tracing::error!(%reference, %error, "the component policy's grants are of no use"))
+        .ok()
+        .map(Arc::new)
+}
 
 /// The policy, and what it becomes. A file that cannot be used while we run changes nothing.
 ///

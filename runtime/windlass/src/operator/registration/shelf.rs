@@ -22,7 +22,7 @@ const MOST_OF_CLUSTER: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     registrant: Registrant,
-    location: Location,
+    pub(super) location: Location,
 }
 
 /// A trigger that uses a slot: an intake's address, which nobody else gets while the slot keeps its [`Weak`], and an index.
@@ -63,7 +63,8 @@ enum State {
 
 /// What a trigger got.
 pub(super) enum Taken {
-    Serving(Serving),
+    /// A component, and the digest of its artifact's manifest.
+    Serving(Serving, Option<windlass_oci::Digest>),
     /// It is being fetched.
     Awaited,
     /// It has to be fetched: a slot was made, with this number.
@@ -264,8 +265,8 @@ impl Slot {
                 Err(Fault::new(Reason::UnknownTriggerType, not_served(&loaded.scaler, kind, &key.location)))
             }
             State::Serving(loaded, _) => {
-                let (scaler, held_back) = (loaded.scaler.clone(), self.held_back.clone());
-                Ok(Taken::Serving(Serving { scaler, held_back }))
+                let held_back = self.held_back.clone();
+                Ok(Taken::Serving(Serving { held_back, ..loaded.scaler.clone().into() }, loaded.manifest))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Whether a new version of a component can take the place of the old one.
 use std::sync::Arc;
 use windlass_core::Text;
-use windlass_core::port::Scalers;
+use windlass_core::port::{Scalers, Serving};
 use windlass_core::query::{Problem, ResolvedTrigger};
 use windlass_core::resolve::resolve;
 use windlass_core::scaler::Scaler;
@@ -44,8 +44,8 @@ pub(super) fn changes(old: &Scaler, new: &Scaler) -> Vec<String> {
 /// The first that does not.
 pub(super) async fn tried(
     scalers: &dyn Scalers,
-    old: &Scaler,
-    new: &Scaler,
+    old: &Serving,
+    new: &Serving,
     mut used: Vec<InUse>,
 ) -> Result<(), String> {
     used.sort_by(|(a, at), (b, bt)| (&a.declared.key, at).cmp(&(&b.declared.key, bt)));
@@ -69,11 +69,11 @@ fn same((intake, index): &InUse, (other, at): &InUse) -> bool {
 }
 
 /// The triggers that a component does not take, and why.
-async fn refused(scalers: &dyn Scalers, scaler: &Scaler, used: &[InUse]) -> Vec<(InUse, String)> {
+async fn refused(scalers: &dyn Scalers, version: &Serving, used: &[InUse]) -> Vec<(InUse, String)> {
     let mut refused = Vec::new();
     let (mut asked, mut asks) = (Vec::new(), Vec::new());
     for used in used {
-        match resolved(scaler, used) {
+        match resolved(version, used) {
             Some(Ok(trigger)) => {
                 asked.push(used);
                 asks.push(trigger);
@@ -82,7 +82,7 @@ async fn refused(scalers: &dyn Scalers, scaler: &Scaler, used: &[InUse]) -> Vec<
             None => {}
         }
     }
-    match scalers.configure(scaler.digest, asks).await {
+    match scalers.configure(version.scaler.digest, asks).await {
         Err(fault) => refused.extend(asked.into_iter().map(|used| (used.clone(), fault.message.to_string()))),
         Ok(answers) => {
             let answers = asked.into_iter().zip(answers);
@@ -92,16 +92,17 @@ async fn refused(scalers: &dyn Scalers, scaler: &Scaler, used: &[InUse]) -> Vec<
     refused
 }
 
-/// A trigger's parameters by a component's declaration; `None`: it has nothing to resolve.
-fn resolved(scaler: &Scaler, (intake, index): &InUse) -> Option<Result<ResolvedTrigger, String>> {
-    let declared = &intake.declared;
+/// A trigger's parameters by a version's declaration; `None`: it has nothing to resolve.
+fn resolved(version: &Serving, (intake, index): &InUse) -> Option<Result<ResolvedTrigger, String>> {
+    let (declared, scaler) = (&intake.declared, &version.scaler);
     let place = declared.triggers.iter().position(|trigger| trigger.index == *index)?;
     let (trigger, material) = (declared.triggers.get(place)?, intake.materials.get(place)?);
     if !scaler.triggers.contains(&trigger.kind) {
         return Some(Err(format!("it does not serve '{}'", trigger.kind)));
     }
     let resolved = resolve(scaler, trigger, &declared.key.namespace, material, &declared.key);
-    Some(resolved.map_err(|problems| told(&problems)))
+    let granted = |resolved| ResolvedTrigger { granted: version.granted.clone(), ..resolved };
+    Some(resolved.map(granted).map_err(|problems| told(&problems)))
 }
 
 fn told(problems: &[Problem]) -> String {

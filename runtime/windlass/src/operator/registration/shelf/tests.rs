@@ -37,14 +37,14 @@ fn loaded(kind: &str, byte: u8) -> Loaded {
 fn new(shelf: &Shelf, registration: Registration, object: &Arc<Intake>) -> (Key, u64) {
     match shelf.open().take(registration, object, &object.declared.triggers[0]).unwrap() {
         Taken::New(key, number) => (key, number),
-        Taken::Awaited | Taken::Serving(_) => panic!("not new"),
+        Taken::Awaited | Taken::Serving(..) => panic!("not new"),
     }
 }
 
 /// What a later look gives: a digest, or `None` while it is awaited.
 fn look(shelf: &Shelf, registration: Registration, object: &Arc<Intake>) -> Result<Option<Digest>, String> {
     match shelf.open().take(registration, object, &object.declared.triggers[0]) {
-        Ok(Taken::Serving(serving)) => Ok(Some(serving.scaler.digest)),
+        Ok(Taken::Serving(serving, _)) => Ok(Some(serving.scaler.digest)),
         Ok(Taken::Awaited) => Ok(None),
         Ok(Taken::New(..)) => panic!("new"),
         Err(fault) => Err(fault.message.to_string()),
@@ -149,7 +149,7 @@ async fn what_is_told_of_a_slot() {
     assert!(!shelf.hold_back(&key, number, Some("it wants more".into())), "no news");
     assert_eq!((row(&shelf).state, row(&shelf).message.as_deref()), (Standing::HeldBack, Some("it wants more")));
     match shelf.open().take(registration(Some("ns"), "queue:1"), &web, &web.declared.triggers[0]) {
-        Ok(Taken::Serving(serving)) => assert_eq!(serving.held_back.as_deref(), Some("it wants more")),
+        Ok(Taken::Serving(serving, _)) => assert_eq!(serving.held_back.as_deref(), Some("it wants more")),
         _ => panic!("it serves"),
     }
 }
