@@ -103,9 +103,7 @@ pub enum Fault {
         limit: u64,
     },
     /// No signature at all.
-    #[error(
-        "it is not signed, and {required}: sign it with `windlass scaler sign`, or `cosign sign --new-bundle-format=false --use-signing-config=false`"
-    )]
+    #[error("it is not signed, and {required}: sign it with `windlass scaler sign` or `cosign sign`")]
     Unsigned {
         /// By what a signature is required, and by whom.
         required: String,

@@ -4,12 +4,27 @@ use crate::{Credential, Digest, Fault, Reference};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Uri};
+use serde::Deserialize;
 
 /// Media type of manifests.
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Manifests of components and signatures have a few kilobytes.
 pub(crate) const MANIFEST_LIMIT: u64 = 1 << 20;
+
+/// An index, as far as it is read.
+#[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    manifests: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    digest: String,
+    artifact_type: Option<String>,
+}
 
 /// A repository, for one user.
 pub(crate) struct Repository {
@@ -40,6 +55,31 @@ impl Repository {
             same(expected, digest)?;
         }
         Ok((digest, answer.body))
+    }
+
+    /// Manifests of a type that refer to one, at most so many: as the registry lists them, or, where it cannot, as whoever stored
+    /// them did (distribution specification 1.1, "Referrers Tag Schema").
+    pub(crate) async fn referrers(&self, to: Digest, artifact_type: &str, most: usize) -> Result<Vec<Digest>, Fault> {
+        let mut headers = HeaderMap::new();
+        headers.append(ACCEPT, HeaderValue::from_static(INDEX));
+        let uri = self.session.uri(&format!("referrers/{to}"))?;
+        let listed = match self.session.ask(get(uri, headers, "manifest", MANIFEST_LIMIT)).await {
+            Ok(answer) => answer.body,
+            Err(Fault::NotFound { .. } | Fault::BadAnswer { .. }) => {
+                match self.manifest(&self.reference.tagged(format!("sha256-{}", to.hex()))).await {
+                    Ok((_, bytes)) => bytes,
+                    Err(Fault::NotFound { .. }) => return Ok(Vec::new()),
+                    Err(fault) => return Err(fault),
+                }
+            }
+            Err(fault) => return Err(fault),
+        };
+        let index: Index = serde_json::from_slice(&listed)
+            .map_err(|_| Fault::BadAnswer { why: "what refers to the manifest is no index".to_owned() })?;
+        let fits = |listed: &Listed| listed.artifact_type.as_deref().is_some_and(|own| own.starts_with(artifact_type));
+        let digests =
+            index.manifests.iter().filter(|listed| fits(listed)).filter_map(|listed| listed.digest.parse().ok());
+        Ok(digests.take(most).collect())
     }
 
     /// A blob, which has the digest and no more than the bytes.

@@ -1,5 +1,6 @@
 //! Signatures as cosign stores them: "simple signing" payloads as layers of an artifact beside the signed one, under the tag
-//! `sha256-<digits>.sig`.
+//! `sha256-<digits>.sig`; or bundles, in artifacts that refer to it.
+mod bundle;
 mod keyless;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
 const BUNDLE: &str = "dev.sigstore.cosign/bundle";
 const TYPE: &str = "cosign container image signature";
+/// What a statement says of its subject: it is signed.
+const SIGNED: &str = "https://sigstore.dev/cosign/sign/v1";
 /// So many signatures of one artifact are looked at.
 const MOST: usize = 16;
 const PAYLOAD_LIMIT: u64 = 64 * 1024;
@@ -32,6 +35,8 @@ const PAYLOAD_LIMIT: u64 = 64 * 1024;
 /// One signature and what it signs, as stored; nothing about it is checked yet.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Signed {
+    #[serde(default)]
+    pub(crate) form: Form,
     #[serde(with = "base64_text")]
     pub(crate) payload: Vec<u8>,
     #[serde(with = "base64_text")]
@@ -39,6 +44,30 @@ pub(crate) struct Signed {
     /// Of a keyless one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) evidence: Option<Evidence>,
+}
+
+/// What is signed, and how it says so.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    /// The payload itself, "simple signing".
+    #[default]
+    Simple,
+    /// A statement of in-toto, in an envelope (DSSE).
+    Statement,
+}
+
+/// A statement of in-toto, as far as it says what is signed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    subject: Vec<Subject>,
+    predicate_type: String,
+}
+
+#[derive(Deserialize)]
+struct Subject {
+    digest: BTreeMap<String, String>,
 }
 
 /// What a component must be signed by.
@@ -103,13 +132,9 @@ pub(crate) fn check(signatures: &[Signed], manifest: Digest, requirement: &Requi
             }
         }
         // Now it is what the key's owner wrote.
-        match serde_json::from_slice::<Payload>(&signed.payload) {
-            Ok(payload) if payload.critical.r#type != TYPE => {
-                moved = Some(crate::words::short(&payload.critical.r#type))
-            }
-            Ok(payload) if payload.critical.image.digest.parse() == Ok(manifest) => return Ok(()),
-            Ok(payload) => moved = Some(crate::words::short(&payload.critical.image.digest)),
-            Err(_) => moved = Some("no payload of cosign".to_owned()),
+        match signed.of(manifest) {
+            Ok(()) => return Ok(()),
+            Err(what) => moved = Some(crate::words::short(&what)),
         }
     }
     Err(match (moved, other) {
@@ -117,6 +142,44 @@ pub(crate) fn check(signatures: &[Signed], manifest: Digest, requirement: &Requi
         (None, Some(fault)) => fault,
         (None, None) => Fault::WrongKey { count: signatures.len(), required: requirement.wanted.clone() },
     })
+}
+
+impl Signed {
+    /// What the signature is of, byte for byte: for an envelope its pre-authentication encoding.
+    fn message(&self) -> Vec<u8> {
+        match self.form {
+            Form::Simple => self.payload.clone(),
+            Form::Statement => {
+                let kind = bundle::STATEMENT;
+                let head = format!("DSSEv1 {} {kind} {} ", kind.len(), self.payload.len());
+                [head.as_bytes(), &self.payload].concat()
+            }
+        }
+    }
+
+    /// Whether it is of a manifest; if not, of what.
+    fn of(&self, manifest: Digest) -> Result<(), String> {
+        let signed = match self.form {
+            Form::Simple => {
+                let Payload { critical, .. } =
+                    serde_json::from_slice(&self.payload).map_err(|_| "no payload of cosign".to_owned())?;
+                if critical.r#type != TYPE {
+                    return Err(critical.r#type);
+                }
+                vec![critical.image.digest]
+            }
+            Form::Statement => {
+                let statement: Statement =
+                    serde_json::from_slice(&self.payload).map_err(|_| "no statement of in-toto".to_owned())?;
+                if statement.predicate_type != SIGNED {
+                    return Err(statement.predicate_type);
+                }
+                let digest = |subject: &Subject| Some(format!("sha256:{}", subject.digest.get("sha256")?));
+                statement.subject.iter().filter_map(digest).collect()
+            }
+        };
+        if signed.iter().any(|digest| digest.parse() == Ok(manifest)) { Ok(()) } else { Err(signed.join(" ")) }
+    }
 }
 
 impl Requirement {
@@ -127,7 +190,8 @@ impl Requirement {
 
     /// Whether a signature is by whom it has to be; if it is keyless and not, why.
     fn accepts(&self, signed: &Signed) -> Result<(), Option<Fault>> {
-        if self.keys.iter().any(|key| key.verifies(&signed.payload, &signed.signature)) {
+        let message = signed.message();
+        if self.keys.iter().any(|key| key.verifies(&message, &signed.signature)) {
             return Ok(());
         }
         let (Some(evidence), Some(trusted)) = (&signed.evidence, &self.trusted) else { return Err(None) };
@@ -157,7 +221,21 @@ pub(crate) async fn fetch(repository: &Repository, manifest: Digest) -> Result<V
             let (chain, bundle) = (text(CHAIN).unwrap_or_default(), text(BUNDLE).unwrap_or_default());
             Evidence { certificate, chain, bundle }
         });
-        signatures.push(Signed { payload: payload.to_vec(), signature, evidence });
+        signatures.push(Signed { form: Form::Simple, payload: payload.to_vec(), signature, evidence });
+    }
+    Ok(signatures)
+}
+
+/// The bundles of a manifest that its repository holds.
+pub(crate) async fn fetch_bundles(repository: &Repository, manifest: Digest) -> Result<Vec<Signed>, Fault> {
+    let mut signatures = Vec::new();
+    for referrer in repository.referrers(manifest, bundle::TYPE, MOST).await? {
+        let (_, bytes) = repository.manifest(&repository.reference().pinned(referrer)).await?;
+        let stored = Manifest::read(&bytes)?;
+        for layer in stored.layers.iter().filter(|layer| layer.media_type.starts_with(bundle::TYPE)).take(1) {
+            let bytes = repository.blob(layer.sha256()?, "signature", PAYLOAD_LIMIT).await?;
+            signatures.extend(bundle::read(&bytes));
+        }
     }
     Ok(signatures)
 }

@@ -191,7 +191,10 @@ impl Store {
         if cached.is_some_and(|signatures| signature::check(&signatures, manifest, requirement).is_ok()) {
             return Ok(());
         }
-        let signatures = signature::fetch(repository, manifest).await?;
+        let mut signatures = signature::fetch(repository, manifest).await?;
+        if signature::check(&signatures, manifest, requirement).is_err() {
+            signatures.extend(signature::fetch_bundles(repository, manifest).await?);
+        }
         signature::check(&signatures, manifest, requirement)?;
         self.cached(pull, move |cache, whose| {
             cache.put_signatures(whose, manifest, &signatures);

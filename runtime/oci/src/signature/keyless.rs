@@ -11,8 +11,8 @@
 //!       ▼
 //! signature of the payload
 //! ```
-use super::Signed;
 use super::trust::{Authority, TrustedRoot};
+use super::{Form, Signed};
 use crate::key::PublicKey;
 use crate::pattern::glob;
 use crate::words::short;
@@ -99,21 +99,42 @@ struct Entry {
     log_id: String,
 }
 
+/// An entry of the log, of the two kinds that cosign writes.
 #[derive(Deserialize)]
-struct Body {
-    kind: String,
-    spec: Spec,
-}
-
-#[derive(Deserialize)]
-struct Spec {
-    data: Data,
-    signature: BodySignature,
+#[serde(tag = "kind", content = "spec")]
+enum Body {
+    /// Of a payload itself.
+    #[serde(rename = "hashedrekord")]
+    Simple { data: Data, signature: BodySignature },
+    /// Of a statement in an envelope.
+    #[serde(rename = "dsse", rename_all = "camelCase")]
+    Statement { payload_hash: Hash, signatures: Vec<EnvelopeSignature> },
 }
 
 #[derive(Deserialize)]
 struct Data {
     hash: Hash,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeSignature {
+    signature: String,
+    verifier: String,
+}
+
+impl Body {
+    /// Hash of the payload, signature and certificate that the entry is about.
+    fn parts(&self) -> Option<(Form, &Hash, &str, &str)> {
+        match self {
+            Body::Simple { data, signature } => {
+                Some((Form::Simple, &data.hash, &signature.content, &signature.public_key.content))
+            }
+            Body::Statement { payload_hash, signatures } => {
+                let [one] = signatures.as_slice() else { return None };
+                Some((Form::Statement, payload_hash, &one.signature, &one.verifier))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -148,7 +169,7 @@ pub(super) fn signer(signed: &Signed, evidence: &Evidence, root: &TrustedRoot) -
     let key = certificate.tbs_certificate().subject_public_key_info().to_der();
     let key = key.ok().and_then(|der| PublicKey::from_der(&der).ok());
     let key = key.ok_or("its certificate's key is not ECDSA on P-256, which cosign's are")?;
-    if !key.verifies(&signed.payload, &signed.signature) {
+    if !key.verifies(&signed.message(), &signed.signature) {
         return Err("it was not made with its certificate's key");
     }
     identity(&certificate).ok_or("its certificate names nobody, or no issuer")
@@ -157,7 +178,7 @@ pub(super) fn signer(signed: &Signed, evidence: &Evidence, root: &TrustedRoot) -
 /// When the signature was written to the log, in seconds: by the word of a log that is trusted, about this signature.
 fn logged(signed: &Signed, leaf: &CertificateDer<'_>, bundle: &str, root: &TrustedRoot) -> Result<i64, &'static str> {
     if bundle.is_empty() {
-        return Err("no word of a log came with it");
+        return Err("no word of a log about when it was made came with it (of the log's second version none is read)");
     }
     let bundle: Bundle = serde_json::from_str(bundle).map_err(|_| "what it holds of the log cannot be read")?;
     let entry = bundle.payload;
@@ -177,14 +198,13 @@ fn logged(signed: &Signed, leaf: &CertificateDer<'_>, bundle: &str, root: &Trust
         return Err("the log did not sign what it holds of it");
     }
     let body = STANDARD.decode(&entry.body).ok().and_then(|body| serde_json::from_slice::<Body>(&body).ok());
-    let body = body.filter(|body| body.kind == "hashedrekord");
-    let body = body.ok_or(
-        "the log's entry is of another kind: use cosign's `--new-bundle-format=false --use-signing-config=false`",
-    )?;
-    let certificate = STANDARD.decode(&body.spec.signature.public_key.content).unwrap_or_default();
-    let same = body.spec.data.hash.algorithm == "sha256"
-        && body.spec.data.hash.value == hex(&Sha256::digest(&signed.payload))
-        && STANDARD.decode(&body.spec.signature.content).is_ok_and(|signature| signature == signed.signature)
+    let body = body.as_ref().and_then(Body::parts);
+    let (form, hash, signature, certificate) = body.ok_or("the log's entry is of another kind")?;
+    let certificate = STANDARD.decode(certificate).unwrap_or_default();
+    let same = form == signed.form
+        && hash.algorithm == "sha256"
+        && hash.value == hex(&Sha256::digest(&signed.payload))
+        && STANDARD.decode(signature).is_ok_and(|signature| signature == signed.signature)
         && CertificateDer::from_pem_slice(&certificate).is_ok_and(|logged| logged == *leaf);
     if !same {
         return Err("the log's entry is of another signature");
@@ -283,6 +303,6 @@ fn identity(certificate: &Certificate) -> Option<Signer> {
     Some(Signer { issuer, subjects }).filter(|signer| !signer.subjects.is_empty())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,7 +7,7 @@ fn key() -> PrivateKey {
 
 fn signed(key: &PrivateKey, payload: Vec<u8>) -> Signed {
     let signature = key.sign(&payload).unwrap();
-    Signed { payload, signature, evidence: None }
+    Signed { form: Form::Simple, payload, signature, evidence: None }
 }
 
 #[test]
@@ -53,6 +53,13 @@ mod by_identity {
         manifest: String,
         trusted_root: serde_json::Value,
         vectors: Vec<Vector>,
+        bundles: Vec<Bundled>,
+    }
+
+    #[derive(Deserialize)]
+    struct Bundled {
+        name: String,
+        bundle: serde_json::Value,
     }
 
     #[derive(Clone, Deserialize)]
@@ -144,6 +151,32 @@ mod by_identity {
             let fault = world.check(&world.signed(name)).unwrap_err();
             assert!(matches!(fault, Fault::Unproven { .. }) && fault.to_string().contains(words), "{name}: {fault}");
         }
+    }
+
+    #[test]
+    fn a_bundle_of_cosign_3_is_read_and_checked_as_well() {
+        let vectors: Vectors = serde_json::from_str(VECTORS).unwrap();
+        let world = world();
+        let signed = |name: &str| {
+            let found = vectors.bundles.iter().find(|bundled| bundled.name == name).unwrap();
+            bundle::read(found.bundle.to_string().as_bytes()).unwrap()
+        };
+        assert_eq!(world.check(&signed("good")), Ok(()));
+        assert!(matches!(world.check(&signed("of another manifest")), Err(Fault::OtherContent { .. })));
+        let fault = world.check(&signed("entry of another statement")).unwrap_err();
+        assert!(fault.to_string().contains("of another signature"), "{fault}");
+        // As the payload itself, which nobody signed, it is nothing.
+        assert!(world.check(&Signed { form: Form::Simple, ..signed("good") }).is_err());
+
+        // By key: no certificate, no entry of the log.
+        let key = PrivateKey::from_pem(&PrivateKey::generate().unwrap()).unwrap();
+        let unsigned = Signed { evidence: None, ..signed("good") };
+        let signature = key.sign(&unsigned.message()).unwrap();
+        let ours = Requirement { keys: vec![key.public()], ..Requirement::wanted("the policy wants it") };
+        assert_eq!(check(&[Signed { signature, ..unsigned.clone() }], world.manifest, &ours), Ok(()));
+        let signature = key.sign(&unsigned.payload).unwrap();
+        assert!(check(&[Signed { signature, ..unsigned }], world.manifest, &ours).is_err());
+        assert_eq!(bundle::read(b"{}"), None);
     }
 
     /// Whatever character is changed of a good one: it is refused, or the change has no meaning (the spare bits that end base64,

@@ -1,6 +1,7 @@
 // Makes keyless.json: signatures as an authority (Fulcio), a log of signatures (Rekor) and a log of certificates make them, with
 // Go's own X.509, so that what reads them in Rust meets another's bytes. `go run main.go sha256:… > keyless.json`, with the digest
-// of the manifest that they sign; keys are new each time. cosign accepts and refuses the same of them.
+// of the manifest that they sign; keys are new each time. cosign 3.1 accepts and refuses the
+// same of them, but for the bundles, where it wants a proof of inclusion beside the log's promise.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 	"math/big"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -37,6 +39,12 @@ type leaf struct {
 	usage     x509.ExtKeyUsage
 	// Which log promises to hold it; none: nobody.
 	log *ecdsa.PrivateKey
+}
+
+// A bundle as cosign 3 stores it.
+type envelope struct {
+	Name   string         `json:"name"`
+	Bundle map[string]any `json:"bundle"`
 }
 
 type vector struct {
@@ -227,7 +235,9 @@ func main() {
 		return changed
 	}
 	add("good", good, intermediate, nil)
-	add("address", with(func(l *leaf) { l.subject, l.email, l.issuer = nil, "release@example.com", "https://accounts.example.com" }), intermediate, nil)
+	add("address", with(func(l *leaf) {
+		l.subject, l.email, l.issuer = nil, "release@example.com", "https://accounts.example.com"
+	}), intermediate, nil)
 	add("issuer without a type", with(func(l *leaf) { l.rawIssuer = true }), intermediate, nil)
 	add("another authority", good, foreign, nil)
 	add("for servers", with(func(l *leaf) { l.usage = x509.ExtKeyUsageServerAuth }), intermediate, nil)
@@ -248,6 +258,49 @@ func main() {
 		bundle(entry{payload, forged, signer.certificate, start.Add(time.Minute), rekor}),
 	})
 
+	// The same as statements in envelopes.
+	const kind = "application/vnd.in-toto+json"
+	statement := func(digest string) []byte {
+		return []byte(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + strings.TrimPrefix(digest, "sha256:") +
+			`"},"annotations":{}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}`)
+	}
+	var envelopes []envelope
+	wrap := func(name string, payload []byte, logged []byte) {
+		signer := certify(good, intermediate)
+		signature := sign(signer.key, fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(kind), kind, len(payload), payload))
+		sealed := must(json.Marshal(map[string]any{
+			"payload": b64(payload), "payloadType": kind, "signatures": []any{map[string]any{"sig": b64(signature)}},
+		}))
+		whole, hash := sha256.Sum256(sealed), sha256.Sum256(logged)
+		body := must(json.Marshal(map[string]any{
+			"apiVersion": "0.0.1", "kind": "dsse", "spec": map[string]any{
+				"envelopeHash": map[string]any{"algorithm": "sha256", "value": hex.EncodeToString(whole[:])},
+				"payloadHash":  map[string]any{"algorithm": "sha256", "value": hex.EncodeToString(hash[:])},
+				"signatures":   []any{map[string]any{"signature": b64(signature), "verifier": b64([]byte(toPem(signer.certificate)))}},
+			},
+		}))
+		at, log := start.Add(time.Minute).Unix(), id(rekor)
+		promise := sign(rekor, must(json.Marshal(map[string]any{
+			"body": b64(body), "integratedTime": at, "logID": hex.EncodeToString(log[:]), "logIndex": 0,
+		})))
+		envelopes = append(envelopes, envelope{name, map[string]any{
+			"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+			"verificationMaterial": map[string]any{
+				"certificate": map[string]any{"rawBytes": b64(signer.certificate.Raw)},
+				"tlogEntries": []any{map[string]any{
+					"logIndex": "0", "logId": map[string]any{"keyId": b64(log[:])}, "integratedTime": fmt.Sprint(at),
+					"kindVersion":       map[string]any{"kind": "dsse", "version": "0.0.1"},
+					"inclusionPromise":  map[string]any{"signedEntryTimestamp": b64(promise)},
+					"canonicalizedBody": b64(body),
+				}},
+			},
+			"dsseEnvelope": json.RawMessage(sealed),
+		}})
+	}
+	wrap("good", statement(digest), statement(digest))
+	wrap("of another manifest", statement("sha256:"+strings.Repeat("0", 64)), statement("sha256:"+strings.Repeat("0", 64)))
+	wrap("entry of another statement", statement(digest), []byte("other"))
+
 	chain := []map[string]any{}
 	for _, one := range []pair{intermediate, root} {
 		chain = append(chain, map[string]any{"rawBytes": b64(one.certificate.Raw)})
@@ -264,5 +317,5 @@ func main() {
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", " ")
-	must(0, encoder.Encode(map[string]any{"manifest": digest, "trustedRoot": trusted, "vectors": vectors}))
+	must(0, encoder.Encode(map[string]any{"manifest": digest, "trustedRoot": trusted, "vectors": vectors, "bundles": envelopes}))
 }
