@@ -10,13 +10,15 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use windlass_api::quantity::Quantity;
 
 /// Label of the namespaces that load tests make.
 pub const LABEL: &str = "windlass.dev/bench";
+/// Seconds of a watch: an API server lets none last longer than five minutes.
+const WATCH_S: u32 = 290;
 /// Objects that are created at the same time.
 const AT_ONCE: usize = 10;
 
@@ -52,10 +54,11 @@ const fn right(group: &'static str, resource: &'static str, verb: &'static str, 
     Right { group, resource, verb, namespaced }
 }
 
-const RIGHTS: [Right; 8] = [
+const RIGHTS: [Right; 9] = [
     right("", "namespaces", "create", false),
     right("", "namespaces", "delete", false),
     right("apps", "deployments", "create", true),
+    right("apps", "deployments", "watch", true),
     right("keda.sh", "scaledobjects", "create", true),
     right("keda.sh", "scaledobjects", "list", true),
     right("keda.sh", "scaledobjects", "delete", true),
@@ -127,7 +130,10 @@ impl Field {
                     "metadata": { "name": name },
                     "spec": {
                         "replicas": 0, "selector": { "matchLabels": labels },
-                        "template": { "metadata": { "labels": labels }, "spec": { "containers": [{ "name": "none", "image": "none" }] } },
+                        // Pods that are asked for find no node, so that none ever runs.
+                        "template": { "metadata": { "labels": labels }, "spec": {
+                            "containers": [{ "name": "none", "image": "none" }], "nodeSelector": { LABEL: "none" },
+                        } },
                     },
                 }))?;
                 targets.create(&PostParams::default(), &target).await.map_err(Error::from)?;
@@ -158,6 +164,23 @@ impl Field {
         let listed = hpas.list_metadata(&ListParams::default()).await.map_err(Error::from)?;
         let version = |metadata: kube::core::ObjectMeta| Some((metadata.name?, metadata.resource_version?));
         Ok(listed.items.into_iter().filter_map(|object| version(object.metadata)).collect())
+    }
+
+    /// Tells of every Deployment that is to have replicas, as soon as it is stored: its name. Ends when the API server ends the watch.
+    ///
+    /// # Errors
+    /// When they cannot be watched.
+    pub async fn watch_awake(&self, mut told: impl FnMut(String)) -> Result<(), Error> {
+        let params = WatchParams::default().timeout(WATCH_S);
+        let events = self.deployments().watch(&params, "0").await.map_err(Error::from)?;
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.try_next().await.map_err(Error::from)? {
+            let (WatchEvent::Added(target) | WatchEvent::Modified(target)) = event else { continue };
+            if target.spec.and_then(|spec| spec.replicas).is_some_and(|replicas| replicas > 0) {
+                target.metadata.name.into_iter().for_each(&mut told);
+            }
+        }
+        Ok(())
     }
 
     /// Reads a metric as the HPA controller does.

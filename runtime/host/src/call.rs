@@ -28,8 +28,11 @@ fn margin(budget: Duration) -> Duration {
 pub(crate) struct Caller {
     pub(crate) engine: Engine,
     pub(crate) shared: Arc<Shared>,
-    /// Instances at the same time.
-    pub(crate) instances: Arc<Semaphore>,
+    /// Instances that poll at the same time; each may hold its place for as long as its sources take.
+    pub(crate) polls: Arc<Semaphore>,
+    /// Instances that describe or configure: they never wait for polls, or objects that come while sources are slow would not be
+    /// taken up.
+    pub(crate) pure: Arc<Semaphore>,
     /// Guests' CPU time is spent here and nowhere else, so that a spinning guest delays only other guests.
     pub(crate) runtime: tokio::runtime::Handle,
 }
@@ -78,15 +81,16 @@ impl Caller {
     /// Runs a future on the guests' runtime, within a time.
     async fn within<T: Send + 'static>(
         &self,
+        places: &Arc<Semaphore>,
         limit: Duration,
         set_by: &'static str,
         (component, meter): (Option<&str>, Arc<Meter>),
         call: impl Future<Output = Result<T, CallError>> + Send + 'static,
     ) -> Result<T, CallError> {
-        let (instances, counted) = (self.instances.clone(), meter.clone());
+        let (places, counted) = (places.clone(), meter.clone());
         let until = tokio::time::Instant::now() + limit;
         let task = self.runtime.spawn(async move {
-            let permit = tokio::time::timeout_at(until, instances.acquire()).await;
+            let permit = tokio::time::timeout_at(until, places.acquire()).await;
             let _permit = permit.map_err(|_| CallError::Crowded(limit))?.map_err(|_| CallError::Stopping)?;
             tokio::time::timeout_at(until, meter.run(call)).await.unwrap_or(Err(CallError::Late(limit, set_by)))
         });
@@ -113,7 +117,7 @@ impl Caller {
             told.await.map_err(|error| ended(&error, store.data()))
         };
         let info = self
-            .within(limits.pure_call, PURE_CALL, (None, meter), call)
+            .within(&self.pure, limits.pure_call, PURE_CALL, (None, meter), call)
             .await
             .map_err(|error| HostError::Description(crate::clean::line(&error.to_string()).into()))?;
         let scaler = abi::scaler(digest, info);
@@ -145,7 +149,10 @@ impl Caller {
         };
         let pure_call = self.shared.limits.pure_call;
         let whose = (Some(&*ready.scaler.name), meter);
-        let answers = self.within(pure_call, PURE_CALL, whose, call).await.map_err(|error| fault(error.to_string()))?;
+        let answers = self
+            .within(&self.pure, pure_call, PURE_CALL, whose, call)
+            .await
+            .map_err(|error| fault(error.to_string()))?;
         if answers.len() != triggers.len() {
             return Err(fault(format!("{} answers for {} triggers", answers.len(), triggers.len())));
         }
@@ -179,7 +186,7 @@ impl Caller {
             polled.await.map_err(|error| ended(&error, store.data()))
         };
         let name = &*ready.scaler.name;
-        let ended = self.within(budget, BATCH_BUDGET, (Some(name), meter), call).await;
+        let ended = self.within(&self.polls, budget, BATCH_BUDGET, (Some(name), meter), call).await;
         self.shared.metrics.call(name, ended.is_ok());
         if let Err(error) = ended {
             tracing::warn!(component = %ready.scaler.name, digest = %ready.scaler.digest, namespace = %domain, %error, "a batch did not end well");

@@ -184,7 +184,8 @@ impl Host {
         let caller = Caller {
             engine: engine.clone(),
             shared,
-            instances: Arc::new(Semaphore::new(options.instances.max(1) as usize)),
+            polls: Arc::new(Semaphore::new(options.instances.max(1) as usize)),
+            pure: Arc::new(Semaphore::new(options.instances.max(1) as usize)),
             runtime: guests.handle().clone(),
         };
         Ok(Host {

@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use windlass_core::message::{IntakeMsg, Msg};
@@ -14,7 +15,7 @@ use windlass_core::query::{Problem, QueryPlan, Question, ResolvedTrigger};
 use windlass_core::resolve::{self, ProcessKey};
 use windlass_core::scaler::Scaler;
 use windlass_core::workload::{Ask, DeclaredTrigger, Intake, Workload};
-use windlass_core::{Digest, Fault, Reason, Text, WorkloadKey};
+use windlass_core::{Digest, Fault, Reason, Text, WorkloadKey, settings};
 
 /// How many changes are taken at once: one guest call serves all their triggers of a component.
 const CHUNK: usize = 256;
@@ -39,6 +40,8 @@ struct Latest {
     intake: Option<Arc<Intake>>,
     /// Its newest change has not been handed on yet.
     pending: bool,
+    /// How often in a row its components could not be asked.
+    tries: u32,
     /// The object is being deleted, which the core is told after what it was before: it may have to be restored.
     deleting: bool,
 }
@@ -48,7 +51,7 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
     let Prepare { scalers, key, again, metrics } = stage;
     let mut latest: HashMap<WorkloadKey, Latest> = HashMap::new();
     let mut sequence = 0_u64;
-    let (done_tx, mut done) = mpsc::channel::<(u64, Box<Workload>)>(CHUNK);
+    let (done_tx, mut done) = mpsc::channel::<Done>(CHUNK);
     let mut chunks: JoinSet<()> = JoinSet::new();
     let mut taken = Vec::with_capacity(CHUNK);
     loop {
@@ -56,10 +59,14 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
         metrics.intake.set(i64::try_from(intake.len()).unwrap_or(i64::MAX));
         tokio::select! {
             biased;
-            Some((number, workload)) = done.recv() => {
+            Some(Done { number, workload, unasked }) = done.recv() => {
                 let key = workload.declared.key.clone();
                 let Some(entry) = latest.get_mut(&key).filter(|entry| entry.sequence == number) else { continue };
                 entry.pending = false;
+                entry.tries = if unasked { entry.tries.saturating_add(1) } else { 0 };
+                if unasked {
+                    ask_later(&again, &key, entry.tries, number);
+                }
                 let deleting = entry.deleting;
                 metrics.prepared.inc();
                 if inbox.send(Msg::Upsert(workload)).await.is_err() {
@@ -85,13 +92,13 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
                             let key = intake.declared.key.clone();
                             latest.insert(
                                 key,
-                                Latest { sequence, intake: Some(intake.clone()), pending: true, deleting: false },
+                                Latest { sequence, intake: Some(intake.clone()), pending: true, tries: 0, deleting: false },
                             );
                             work.push((sequence, intake));
                             continue;
                         }
                         IntakeMsg::Refused { key, uid, generation, fault } => {
-                            latest.insert(key.clone(), Latest { sequence, intake: None, pending: false, deleting: false });
+                            latest.insert(key.clone(), Latest { sequence, intake: None, pending: false, tries: 0, deleting: false });
                             Msg::Refused { key, uid, generation, fault }
                         }
                         IntakeMsg::Deleting(key) => {
@@ -136,6 +143,26 @@ pub async fn prepare(stage: Prepare, mut intake: mpsc::Receiver<IntakeMsg>, inbo
     }
 }
 
+/// A prepared object.
+struct Done {
+    number: u64,
+    workload: Box<Workload>,
+    /// A component of it could not be asked: that is no word about the object, and may be otherwise in a moment.
+    unasked: bool,
+}
+
+/// First and longest pause before the components of an object are asked again that could not be.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+fn ask_later(again: &Again, key: &WorkloadKey, tries: u32, number: u64) {
+    let (again, key) = (again.clone(), key.clone());
+    let pause = settings::backoff(BACKOFF.0, BACKOFF.1, tries, number);
+    tokio::spawn(async move {
+        tokio::time::sleep(pause).await;
+        again.objects([key]);
+    });
+}
+
 type Answer = Result<Arc<Question>, Fault>;
 
 /// One object of a chunk: its answers as they come in.
@@ -144,6 +171,7 @@ struct Open {
     intake: Arc<Intake>,
     answers: Vec<Option<Answer>>,
     held_back: Vec<(u16, Text)>,
+    unasked: bool,
 }
 
 /// Where an answer belongs: which object of the chunk, which of its external triggers.
@@ -155,7 +183,7 @@ async fn chunk(
     key: Arc<ProcessKey>,
     metrics: Metrics,
     work: Vec<(u64, Arc<Intake>)>,
-    done: mpsc::Sender<(u64, Box<Workload>)>,
+    done: mpsc::Sender<Done>,
 ) {
     let mut open = Vec::with_capacity(work.len());
     let mut asks: BTreeMap<Digest, (Arc<Scaler>, Vec<(Place, ResolvedTrigger)>)> = BTreeMap::new();
@@ -192,7 +220,7 @@ async fn chunk(
             metrics.component(digest, &scaler.name);
             asks.entry(digest).or_insert_with(|| (scaler, Vec::new())).1.push((place, resolved));
         }
-        open.push(Some(Open { sequence, intake, answers, held_back }));
+        open.push(Some(Open { sequence, intake, answers, held_back, unasked: false }));
     }
     for index in 0..open.len() {
         send_if_whole(&mut open, index, &done).await;
@@ -218,9 +246,11 @@ async fn chunk(
             Err(fault) => vec![Err(fault); places.len()],
         };
         for ((place, resolved), plan) in places.iter().zip(triggers).zip(plans) {
+            let unasked = plan.is_err();
             let answer = answer(&key, &scaler, resolved, plan, index_of(&open, *place));
-            let slot = open.get_mut(place.0).and_then(Option::as_mut).and_then(|o| o.answers.get_mut(place.1));
-            if let Some(slot) = slot {
+            let Some(object) = open.get_mut(place.0).and_then(Option::as_mut) else { continue };
+            object.unasked |= unasked;
+            if let Some(slot) = object.answers.get_mut(place.1) {
                 *slot = Some(answer);
             }
         }
@@ -284,14 +314,14 @@ fn invalid(index: u16, kind: &str, problems: &[Problem]) -> Fault {
 }
 
 /// Sends an object on its way once all its triggers are answered.
-async fn send_if_whole(open: &mut [Option<Open>], index: usize, done: &mpsc::Sender<(u64, Box<Workload>)>) {
+async fn send_if_whole(open: &mut [Option<Open>], index: usize, done: &mpsc::Sender<Done>) {
     let Some(entry) = open.get_mut(index) else { return };
     if !entry.as_ref().is_some_and(|o| o.answers.iter().all(Option::is_some)) {
         return;
     }
-    let Some(Open { sequence, intake, answers, held_back }) = entry.take() else { return };
+    let Some(Open { sequence, intake, answers, held_back, unasked }) = entry.take() else { return };
     let mut workload = resolve::workload(&intake, answers.into_iter().flatten().collect());
     workload.held_back = held_back;
     // The receiver only goes away with the whole stage.
-    let _ = done.send((sequence, Box::new(workload))).await;
+    let _ = done.send(Done { number: sequence, workload: Box::new(workload), unasked }).await;
 }

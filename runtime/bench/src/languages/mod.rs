@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use windlass_core::Text;
 use windlass_core::scaler::Scaler;
-use windlass_e2e::{Folder, target};
+use windlass_e2e::{Folder, Registry, RegistryAccess, scaler, target};
 use windlass_host::{Budget, Host};
 use windlass_testkit::{Mood, ScriptedHttp};
 
@@ -62,7 +62,10 @@ async fn one(language: &str, source: &ScriptedHttp, natively: f64, report: Repor
     figure("component", std::fs::metadata(&file)?.len() as f64 / 1e6, "MB", "as its template builds it");
     let built = build(language)?;
     figure("build", built.as_secs_f64(), "s", "`windlass scaler build` after a change");
+    let pulled = pull(language, &file).await?;
+    figure("pull", pulled, "ms", "`windlass scaler pull --key` from a registry on this machine, its signature checked");
     let [cold, cached] = loads(&file).await?;
+    figure("load, cold", pulled + cold, "ms", "pulled, verified, checked, compiled in a child under limits, described");
     figure("load, compiled", cold, "ms", "checked, compiled in a child under limits, described");
     figure("load, cached", cached, "ms", "the same from the cache");
 
@@ -102,6 +105,23 @@ async fn batch(host: &Host, scaler: &Scaler, source: &ScriptedHttp, size: usize,
     }
     let each = |times: Vec<Duration>| times.into_iter().collect::<Times>().quantile_ms(0.5) * 1e3 / size as f64;
     Ok((each(cpu), each(wall)))
+}
+
+/// Milliseconds of a pull that checks a signature, the command's own start included.
+async fn pull(language: &str, file: &Path) -> Result<f64> {
+    let registry = Registry::start(RegistryAccess::Open).await?;
+    let (folder, reference) = (registry.folder(), registry.reference(&format!("bench/{language}:1")));
+    let run = |arguments: &[&str]| {
+        let started = Instant::now();
+        let ran = scaler(folder, None, arguments)?;
+        ensure!(ran.ok, "{}", ran.text);
+        anyhow::Ok(started.elapsed())
+    };
+    run(&["push", &file.display().to_string(), &reference, "--output=json"])?;
+    run(&["keygen", "bench"])?;
+    run(&["sign", &reference, "--key", "bench.key", "--output=json"])?;
+    let pulls = (0..LOADS).map(|_| run(&["pull", &reference, "--key", "bench.pub", "--output=json"]));
+    Ok(pulls.collect::<Result<Times>>()?.quantile_ms(0.5))
 }
 
 /// Milliseconds of a load that compiles, and of one that does not.

@@ -34,7 +34,8 @@ async fn it_measures_and_leaves_nothing_behind() -> Result<()> {
     let windlass = Windlass::beside("bench").await?;
     let folder = Folder::for_run("bench")?;
     let (page, before) = (folder.file("report.html"), folder.file("report.json"));
-    let work = ["--objects=20", "--sources=4", "--interval-s=2", "--duration-s=8", "--readers=4", "--output=json"];
+    let work =
+        ["--objects=20", "--sources=4", "--interval-s=2", "--duration-s=8", "--readers=4", "--output=json", "--wake"];
     let page_flag = format!("--html={}", page.display());
     let ran = command(windlass.control_plane().kubeconfig(), "bench-run", &[&work[..], &[&page_flag]].concat())?;
     let output = { ran }.output().await?;
@@ -48,9 +49,11 @@ async fn it_measures_and_leaves_nothing_behind() -> Result<()> {
     assert!((0.7..1.4).contains(&each), "{each}");
     assert!(figure(&report, "age of values when read, p50")? < 3.0);
     assert_eq!(figure(&report, "ScaledObjects written to meanwhile")?, 0.0);
-    assert_eq!(report["series"].as_array().map(Vec::len), Some(4));
+    assert_eq!(figure(&report, "objects that did not wake")?, 0.0);
+    assert!(figure(&report, "from work to the first replica, p50")? > 0.0);
+    assert_eq!(report["series"].as_array().map(Vec::len), Some(5));
     let html = std::fs::read_to_string(&page)?;
-    assert_eq!(html.matches("<svg").count(), 4);
+    assert_eq!(html.matches("<svg").count(), 5);
     assert!(is_gone(&windlass, "bench-run").await?);
 
     // Another run, with failing sources, beside the first one.

@@ -220,6 +220,13 @@ async fn instances() {
     assert_eq!(end.outcomes, [None]);
     let why = end.why.unwrap();
     assert!(why.message.contains("limit instances") && why.message.contains("--guest-instances"), "{why}");
+    // What is pure does not wait for polls: objects are taken up while sources are slow.
+    let host = &trial.subject.host;
+    windlass_core::port::Scalers::configure(host, trial.subject.scaler.digest, vec![trial.subject.trigger([])])
+        .await
+        .unwrap();
+    host.load(Guest::new("another").component()).await.unwrap();
+    assert!(!spinning.is_finished());
     spinning.await.unwrap();
     trial.assert_hits(&[(Limit::Instances, 1), (Limit::WallTime, 1)]).await;
 }

@@ -1,6 +1,6 @@
 //! What the stages need from outside, scripted.
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use windlass_core::failure::{Failure, FailureKind};
@@ -61,6 +61,8 @@ pub(crate) struct FakeScalers {
     pub(crate) calls: Arc<Mutex<Vec<(Text, usize)>>>,
     /// Whether the component of `later` is known.
     pub(crate) known: AtomicBool,
+    /// How many calls fail before one is answered.
+    pub(crate) failing: AtomicU32,
 }
 
 fn digest(kind: &str) -> Digest {
@@ -110,7 +112,11 @@ impl Scalers for FakeScalers {
         let slow = component == digest("slow");
         let name: Text = if slow { "slow" } else { "quick" }.into();
         self.calls.lock().unwrap().push((name, triggers.len()));
+        let failing = self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         Box::pin(async move {
+            if failing {
+                return Err(Fault::new(Reason::ComponentUnavailable, "it waited for a place"));
+            }
             if slow {
                 tokio::time::sleep(Duration::from_secs(60)).await;
             }

@@ -1,6 +1,7 @@
 //! Objects on their way to the core.
 use crate::fake::{FakeScalers, intake};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use windlass_core::message::{IntakeMsg, Msg};
@@ -164,4 +165,33 @@ async fn nothing_is_said_of_an_object_until_its_component_is_known() {
     assert_eq!((kind, &*name), ("upsert", "web"));
     assert!(matches!(trigger, Some(Trigger::External { .. })), "{trigger:?}");
     assert_eq!(stage.next().await.unwrap().0, "deleting");
+}
+
+/// A component that could not be asked said nothing about the object: it is asked again, less and less often.
+#[tokio::test(start_paused = true)]
+async fn a_component_that_could_not_be_asked_is_asked_again() {
+    let mut stage = stage();
+    stage.scalers.failing.store(3, Ordering::SeqCst);
+    stage.put("web", "quick", "1").await;
+    let started = tokio::time::Instant::now();
+    let mut told = Vec::new();
+    while told.last() != Some(&true) {
+        let message = tokio::time::timeout(Duration::from_secs(60), stage.inbox.recv()).await.unwrap().unwrap();
+        let Msg::Upsert(workload) = message else { panic!("{message:?}") };
+        told.push(match &workload.triggers[0] {
+            Trigger::External { .. } => true,
+            Trigger::Unusable { fault, .. } if fault.reason == Reason::ComponentUnavailable => false,
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(told, [false, false, false, true]);
+    let took = started.elapsed();
+    assert!((Duration::from_secs(8)..Duration::from_secs(15)).contains(&took), "after 2, 4 and 8 s at most: {took:?}");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(stage.scalers.calls.lock().unwrap().len(), 4, "and then no more");
+    // What a component says no to is not asked again.
+    stage.put("web", "quick", "bad").await;
+    stage.next().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(stage.scalers.calls.lock().unwrap().len(), 5);
 }

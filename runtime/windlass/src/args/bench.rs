@@ -47,6 +47,10 @@ pub(crate) struct Bench {
     /// `value` of a JSON document, as KEDA's type for HTTP APIs does
     #[arg(long, value_name = "FILE")]
     pub(crate) trigger: Option<PathBuf>,
+    /// At the end let all sources tell of work in the same moment, and measure how long it takes until each target is to have a
+    /// replica (its pods find no node)
+    #[arg(long)]
+    pub(crate) wake: bool,
     /// Leave the namespace and its objects behind
     #[arg(long)]
     pub(crate) keep: bool,

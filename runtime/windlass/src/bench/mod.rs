@@ -1,7 +1,7 @@
 //! `windlass bench`: a load test of whatever serves external metrics in a cluster, in a namespace of its own.
 //!
 //! ```text
-//!  preflight ─► namespace ─► ScaledObjects ─► all Ready? ─► reads, while sources count ─► report ─► the namespace is deleted
+//!  preflight ─► namespace ─► ScaledObjects ─► all Ready? ─► reads, while sources count ─► woken ─► report ─► the namespace is deleted
 //!                                sources in this process: their value is the time, so that its age is known
 //! ```
 mod page;
@@ -178,6 +178,9 @@ impl Test {
         report.figure("ScaledObjects written to meanwhile", objects.count() as f64, "objects");
         let hpas = hpas.iter().filter(|(name, now)| before.1.get(*name).is_some_and(|then| then != *now)).count();
         report.figure("HPAs written to meanwhile, by anybody", hpas as f64, "objects");
+        if self.options.wake {
+            self.wake(&mut report).await?;
+        }
         Ok(report)
     }
 
@@ -271,6 +274,46 @@ impl Test {
         };
         tokio::join!(futures::future::join_all((0..self.options.readers as usize).map(reader)), progress);
         std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All sources tell of work in the same moment: how long it takes until each object's target is to have a replica.
+    async fn wake(&self, report: &mut Report) -> Result<()> {
+        let awake = Mutex::new(BTreeMap::<String, f64>::new());
+        let (count, limit) = (self.options.objects as usize, Duration::from_secs(self.options.ready_s));
+        let lock = || awake.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sources.be_busy();
+        let started = Instant::now();
+        let watch = async {
+            loop {
+                let told = |name| {
+                    lock().entry(name).or_insert(started.elapsed().as_secs_f64());
+                };
+                self.field.watch_awake(told).await?;
+            }
+        };
+        let all = async {
+            while lock().len() < count && started.elapsed() < limit {
+                self.say(&format!("{} of {count} objects are awake", lock().len()));
+                tokio::time::sleep(LOOK.min(Duration::from_millis(100))).await;
+            }
+        };
+        tokio::select! {
+            ended = watch => return ended,
+            () = all => {}
+        }
+        let mut times: Vec<f64> = std::mem::take(&mut *lock()).into_values().collect();
+        times.sort_unstable_by(f64::total_cmp);
+        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("greatest", 1.0)] {
+            report.figure(&format!("from work to the first replica, {name}"), quantile(&times, share), "s");
+        }
+        report.figure("objects that did not wake", count.saturating_sub(times.len()) as f64, "objects");
+        let curve = times.iter().enumerate().map(|(number, time)| [*time, (number + 1) as f64]);
+        report.series(
+            "Objects that are awake, over time",
+            ["s", "objects"],
+            std::iter::once([0.0, 0.0]).chain(curve).collect(),
+        );
+        Ok(())
     }
 
     /// What sources were asked between two moments.

@@ -8,10 +8,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+
+/// More than the activation of the objects' trigger, whatever time it is.
+const BUSY: f64 = 1e12;
 
 /// How sources behave.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Sources {
 struct Shared {
     manner: Manner,
     started: Instant,
+    /// They tell of work.
+    busy: AtomicBool,
     count: AtomicU64,
     /// Requests in each second since the start.
     seconds: Mutex<Vec<u64>>,
@@ -39,8 +44,13 @@ struct Shared {
 impl Sources {
     /// Starts so many, which end with the process.
     pub(super) async fn start(count: u32, listen: IpAddr, manner: Manner) -> std::io::Result<Sources> {
-        let shared =
-            Arc::new(Shared { manner, started: Instant::now(), count: AtomicU64::new(0), seconds: Mutex::default() });
+        let shared = Arc::new(Shared {
+            manner,
+            started: Instant::now(),
+            busy: AtomicBool::new(false),
+            count: AtomicU64::new(0),
+            seconds: Mutex::default(),
+        });
         let mut addresses = Vec::new();
         for _ in 0..count {
             let listener = TcpListener::bind((listen, 0)).await?;
@@ -53,6 +63,11 @@ impl Sources {
     /// Seconds since the start: what sources answer now.
     pub(super) fn now(&self) -> f64 {
         self.shared.started.elapsed().as_secs_f64()
+    }
+
+    /// From now on they tell of so much work that every object has to wake.
+    pub(super) fn be_busy(&self) {
+        self.shared.busy.store(true, Ordering::SeqCst);
     }
 
     /// Requests in each second since the start.
@@ -85,7 +100,8 @@ async fn answer(shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, Infallible
     if share(number ^ 0x5bd1_e995) < failures {
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     } else {
-        let value = shared.started.elapsed().as_secs_f64();
+        let busy = if shared.busy.load(Ordering::SeqCst) { BUSY } else { 0.0 };
+        let value = busy + shared.started.elapsed().as_secs_f64();
         *response.body_mut() = Full::new(format!("{{\"value\":{value:.3}}}").into());
     }
     Ok(response)
