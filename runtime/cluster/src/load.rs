@@ -176,7 +176,7 @@ impl Field {
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.try_next().await.map_err(Error::from)? {
             let (WatchEvent::Added(target) | WatchEvent::Modified(target)) = event else { continue };
-            if target.spec.and_then(|spec| spec.replicas).is_some_and(|replicas| replicas > 0) {
+            if target.spec.replicas.is_some_and(|replicas| replicas > 0) {
                 target.metadata.name.into_iter().for_each(&mut told);
             }
         }
