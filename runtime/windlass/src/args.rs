@@ -332,6 +332,8 @@ impl Operator {
                 tolerance: self.direct_tolerance,
                 scale_down_window: Duration::from_secs(self.direct_downscale_stabilization_s),
             },
+            // What comes faster than a source may be asked would only wait at its budget, and tell of it.
+            first_polls_per_second: (self.components.sources.source_rate as u32).max(1),
             tell_objects: self.keda_metrics,
             ..Settings::default()
         }
