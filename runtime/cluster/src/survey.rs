@@ -1,6 +1,7 @@
 //! What a person at a terminal asks of the API server, once: objects with their triggers, and what serves them.
-use crate::client::Client;
+use crate::client::{Client, ClientOptions};
 use crate::error::Error;
+use crate::metrics::Metrics;
 use http::Request;
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerCondition};
 use k8s_openapi::api::core::v1::Namespace;
@@ -10,6 +11,7 @@ use kube::core::PartialObjectMeta;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use windlass_api::annotation;
 use windlass_core::Text;
 
@@ -29,6 +31,15 @@ pub struct Surveyed {
     pub components: BTreeMap<Text, Text>,
     /// Status, reason and message of its Ready condition.
     pub ready: Option<[String; 3]>,
+}
+
+/// Connects for a few questions, as a kubeconfig says, or as whoever runs this may.
+///
+/// # Errors
+/// When there is no usable configuration.
+pub async fn connect(kubeconfig: Option<PathBuf>) -> Result<Client, Error> {
+    let options = ClientOptions { kubeconfig, ..ClientOptions::default() };
+    Client::connect(&options, Metrics::new(&mut Default::default())).await
 }
 
 /// The ScaledObjects of a namespace, or of all.

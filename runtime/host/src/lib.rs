@@ -181,11 +181,12 @@ impl Host {
             }
         });
         let cache = options.cache.as_deref().map(Cache::open).transpose()?;
+        let places = || Arc::new(Semaphore::new(options.instances.max(1) as usize));
         let caller = Caller {
             engine: engine.clone(),
             shared,
-            polls: Arc::new(Semaphore::new(options.instances.max(1) as usize)),
-            pure: Arc::new(Semaphore::new(options.instances.max(1) as usize)),
+            polls: places(),
+            pure: places(),
             runtime: guests.handle().clone(),
         };
         Ok(Host {

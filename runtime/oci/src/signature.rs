@@ -124,12 +124,9 @@ pub(crate) fn check(signatures: &[Signed], manifest: Digest, requirement: &Requi
     // Of several reasons the one that is nearest to a good signature is told.
     let (mut moved, mut other) = (None, None);
     for signed in signatures {
-        match requirement.accepts(signed) {
-            Ok(()) => {}
-            Err(fault) => {
-                other = other.or(fault);
-                continue;
-            }
+        if let Err(fault) = requirement.accepts(signed) {
+            other = other.or(fault);
+            continue;
         }
         // Now it is what the key's owner wrote.
         match signed.of(manifest) {

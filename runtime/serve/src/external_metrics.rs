@@ -6,7 +6,7 @@ use crate::health::Readiness;
 use crate::metrics::{Metrics, ReadResult};
 use crate::negotiate::{Media, negotiate};
 use crate::route::Route;
-use crate::selector::{self, Plus};
+use crate::selector::{self, Decoded, Plus};
 use crate::status::{Answer, Empty, Problem, answer};
 use crate::{Clock, GROUP};
 use bytes::Bytes;
@@ -165,7 +165,6 @@ impl ExternalMetrics {
     }
 
     async fn why(&self, namespace: &str, object: &str, media: Media) -> Result<Answer, Problem> {
-        let decoded = |part| selector::decode(part, Plus::Literal).map_err(|e| Problem::bad_request(e.to_string()));
         let (namespace, object) = (decoded(namespace)?, decoded(object)?);
         let (namespace, object) = (text(&namespace), text(&object));
         let missing = || {
@@ -185,7 +184,6 @@ impl ExternalMetrics {
     fn read(&self, namespace: &str, metric: &str, query: &str) -> Result<Bytes, Problem> {
         let selector = selector::from_query(query).map_err(|error| Problem::bad_request(error.to_string()))?;
         let object = selector::object_name(text(&selector)).map_err(|error| Problem::bad_request(error.to_string()))?;
-        let decoded = |part| selector::decode(part, Plus::Literal).map_err(|e| Problem::bad_request(e.to_string()));
         let (namespace, metric) = (decoded(namespace)?, decoded(metric)?);
         let (namespace, metric) = (text(&namespace), text(&metric));
 
@@ -227,6 +225,11 @@ impl ExternalMetrics {
         self.metrics.read(ReadResult::NotOurs);
         Problem::not_found(format!("no matching metrics found for {metric} of ScaledObject {namespace}/{object}"))
     }
+}
+
+/// A part of a path.
+fn decoded(part: &str) -> Result<Decoded, Problem> {
+    selector::decode(part, Plus::Literal).map_err(|error| Problem::bad_request(error.to_string()))
 }
 
 /// Decoded text is checked to be UTF-8 when it is decoded.

@@ -135,7 +135,7 @@ fn promised(entry: &Entry) -> Option<String> {
             "body": entry.canonicalized_body,
             "integratedTime": entry.integrated_time.value()?,
             "logIndex": entry.log_index.value()?,
-            "logID": super::keyless::hex(&id),
+            "logID": crate::digest::hex(&id),
         },
     });
     Some(told.to_string())

@@ -13,6 +13,8 @@
 //! ```
 use super::trust::{Authority, TrustedRoot};
 use super::{Form, Signed};
+use crate::Digest;
+use crate::digest::hex;
 use crate::key::PublicKey;
 use crate::pattern::glob;
 use crate::words::short;
@@ -21,7 +23,6 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::time::Duration;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
@@ -203,7 +204,7 @@ fn logged(signed: &Signed, leaf: &CertificateDer<'_>, bundle: &str, root: &Trust
     let certificate = STANDARD.decode(certificate).unwrap_or_default();
     let same = form == signed.form
         && hash.algorithm == "sha256"
-        && hash.value == hex(&Sha256::digest(&signed.payload))
+        && hash.value == Digest::of(&signed.payload).hex()
         && STANDARD.decode(signature).is_ok_and(|signature| signature == signed.signature)
         && CertificateDer::from_pem_slice(&certificate).is_ok_and(|logged| logged == *leaf);
     if !same {
@@ -282,9 +283,9 @@ fn without_timestamps(certificate: &Certificate) -> Option<Vec<u8>> {
     fields.to_der().ok()
 }
 
-fn key_hash(certificate: &[u8]) -> Option<Vec<u8>> {
+fn key_hash(certificate: &[u8]) -> Option<[u8; 32]> {
     let certificate = Certificate::from_der(certificate).ok()?;
-    Some(Sha256::digest(certificate.tbs_certificate().subject_public_key_info().to_der().ok()?).to_vec())
+    Some(Digest::of(&certificate.tbs_certificate().subject_public_key_info().to_der().ok()?).bytes())
 }
 
 fn identity(certificate: &Certificate) -> Option<Signer> {
@@ -301,8 +302,4 @@ fn identity(certificate: &Certificate) -> Option<Signer> {
     let raw = |bytes: &[u8]| Some(std::str::from_utf8(bytes).ok()?.to_owned());
     let issuer = value(ISSUER).and_then(typed).or_else(|| value(ISSUER_RAW).and_then(raw))?;
     Some(Signer { issuer, subjects }).filter(|signer| !signer.subjects.is_empty())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
 //! With the registry down, what was pulled goes on.
 use crate::world::{Liar, cached, component, ok, reply};
-use windlass_oci::{Digest, Fault, Identity, PrivateKey, Pull, Registrant, Requirement, TrustedRoot};
+use windlass_oci::{Fault, Identity, PrivateKey, Pull, Registrant, Requirement, TrustedRoot};
 
 #[tokio::test]
 async fn what_is_pinned_and_cached_asks_nobody() {
@@ -51,15 +51,8 @@ async fn a_signature_is_remembered_and_checked_again_with_the_keys_of_today() {
     );
     use base64::Engine as _;
     let signature = base64::engine::general_purpose::STANDARD.encode(key.sign(payload.as_bytes()).unwrap());
-    let layer = windlass_oci::Digest::of(payload.as_bytes()).to_string();
-    let signatures = serde_json::json!({
-        "schemaVersion": 2,
-        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": layer, "size": 1 },
-        "layers": [{ "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": layer, "size": payload.len(),
-                     "annotations": { "dev.cosignproject.cosign/signature": signature } }],
-    });
-    liar.hold(&format!("manifests/sha256-{}.sig", digest.hex()), signatures.to_string());
-    liar.hold(&format!("blobs/{layer}"), payload.clone());
+    let annotations = serde_json::json!({ "dev.cosignproject.cosign/signature": signature });
+    let layer = liar.hold_signature(digest, payload, annotations).to_string();
     cached(folder.path()).pull(&pull).await.unwrap();
 
     // Down: the remembered signature is checked, and another key does not accept it.
@@ -97,22 +90,13 @@ async fn a_keyless_signature_is_read_remembered_and_checked_without_asking_anybo
         let vector = all.iter().find(|vector| vector["name"] == name).unwrap();
         use base64::Engine as _;
         let payload = base64::engine::general_purpose::STANDARD.decode(vector["payload"].as_str().unwrap()).unwrap();
-        let layer = Digest::of(&payload).to_string();
-        let signatures = serde_json::json!({
-            "schemaVersion": 2,
-            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": layer, "size": 1 },
-            "layers": [{
-                "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": layer, "size": payload.len(),
-                "annotations": {
-                    "dev.cosignproject.cosign/signature": vector["signature"],
-                    "dev.sigstore.cosign/certificate": vector["certificate"],
-                    "dev.sigstore.cosign/chain": vector["chain"],
-                    "dev.sigstore.cosign/bundle": vector["bundle"],
-                },
-            }],
+        let annotations = serde_json::json!({
+            "dev.cosignproject.cosign/signature": vector["signature"],
+            "dev.sigstore.cosign/certificate": vector["certificate"],
+            "dev.sigstore.cosign/chain": vector["chain"],
+            "dev.sigstore.cosign/bundle": vector["bundle"],
         });
-        liar.hold(&format!("manifests/sha256-{}.sig", digest.hex()), signatures.to_string());
-        liar.hold(&format!("blobs/{layer}"), payload);
+        liar.hold_signature(digest, payload, annotations);
     };
     let ours = "https://github.com/acme/*/.github/workflows/release.yaml@refs/tags/*";
     let pull = |subject: &str| Pull { requirement: by(subject), ..liar.pull(&format!("@{digest}")) };

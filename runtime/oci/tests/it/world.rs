@@ -92,6 +92,26 @@ impl Liar {
         self.shared.held.lock().unwrap().insert(format!("/v2/q/{path}"), bytes.into());
     }
 
+    /// Holds a signature of a manifest as cosign stores it; tells the payload's digest.
+    pub(crate) fn hold_signature(
+        &self,
+        manifest: Digest,
+        payload: impl Into<Bytes>,
+        annotations: serde_json::Value,
+    ) -> Digest {
+        let payload = payload.into();
+        let layer = Digest::of(&payload);
+        let signatures = serde_json::json!({
+            "schemaVersion": 2,
+            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": layer.to_string(), "size": 1 },
+            "layers": [{ "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": layer.to_string(),
+                         "size": payload.len(), "annotations": annotations }],
+        });
+        self.hold(&format!("manifests/sha256-{}.sig", manifest.hex()), signatures.to_string());
+        self.hold(&format!("blobs/{layer}"), payload);
+        layer
+    }
+
     pub(crate) fn script(&self, script: impl Fn(&Asked) -> Option<Reply> + Send + 'static) {
         *self.shared.script.lock().unwrap() = Some(Box::new(script));
     }

@@ -12,7 +12,7 @@ use crate::args::{Bench, Output};
 use crate::signals::interrupted;
 use crate::style::FAINT;
 use anyhow::{Context, Result, bail, ensure};
-use report::{FORM, Report, histogram, quantile};
+use report::{FORM, Report, USUAL, histogram};
 use serde_json::{Value, json};
 use source::{Manner, Sources};
 use std::collections::BTreeMap;
@@ -294,7 +294,7 @@ impl Test {
         let all = async {
             while lock().len() < count && started.elapsed() < limit {
                 self.say(&format!("{} of {count} objects are awake", lock().len()));
-                tokio::time::sleep(LOOK.min(Duration::from_millis(100))).await;
+                tokio::time::sleep(LOOK).await;
             }
         };
         tokio::select! {
@@ -303,9 +303,7 @@ impl Test {
         }
         let mut times: Vec<f64> = std::mem::take(&mut *lock()).into_values().collect();
         times.sort_unstable_by(f64::total_cmp);
-        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("greatest", 1.0)] {
-            report.figure(&format!("from work to the first replica, {name}"), quantile(&times, share), "s");
-        }
+        report.quantiles("from work to the first replica", &times, &USUAL, "s");
         report.figure("objects that did not wake", count.saturating_sub(times.len()) as f64, "objects");
         let curve = times.iter().enumerate().map(|(number, time)| [*time, (number + 1) as f64]);
         report.series(
@@ -388,12 +386,8 @@ fn reads(report: &mut Report, seen: Seen, seconds: u64) {
     ages.sort_unstable_by(f64::total_cmp);
     let all = times.len() as u64 + failed.values().sum::<u64>();
     report.figure("reads through the API server", all as f64 / seconds as f64, "per second");
-    for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("greatest", 1.0)] {
-        report.figure(&format!("reads, {name}"), quantile(&times, share), "ms");
-    }
-    for (name, share) in [("p50", 0.5), ("p99", 0.99), ("greatest", 1.0)] {
-        report.figure(&format!("age of values when read, {name}"), quantile(&ages, share), "s");
-    }
+    report.quantiles("reads", &times, &[("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("greatest", 1.0)], "ms");
+    report.quantiles("age of values when read", &ages, &USUAL, "s");
     report.figure("reads without a value", failed.values().sum::<u64>() as f64, "reads");
     for (what, count) in &failed {
         report.figure(&format!("reads without a value: {what}"), *count as f64, "reads");

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 /// The form of reports.
 pub(super) const FORM: u32 = 1;
 
+/// The shares of values that are told, unless others are.
+pub(super) const USUAL: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("greatest", 1.0)];
+
 /// A load test's report.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +47,13 @@ impl Report {
         // More digits than any of these is good for would only be noise in a comparison.
         let value = if value == 0.0 || !value.is_finite() { value } else { digits(value) };
         self.figures.push(Figure { name: name.to_owned(), value, unit: unit.to_owned() });
+    }
+
+    /// Shares of sorted values, by their names.
+    pub(super) fn quantiles(&mut self, name: &str, sorted: &[f64], shares: &[(&str, f64)], unit: &str) {
+        for (share, of) in shares {
+            self.figure(&format!("{name}, {share}"), quantile(sorted, *of), unit);
+        }
     }
 
     pub(super) fn series(&mut self, name: &str, axes: [&str; 2], points: Vec<[f64; 2]>) {
@@ -90,7 +100,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// The value that a share (0 to 1) of all does not exceed; 0 when there are none.
-pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
+fn quantile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     let place = (share * last as f64).round() as usize;
     sorted.get(place.min(last)).copied().unwrap_or_default()

@@ -7,8 +7,8 @@ use crate::table;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use windlass_cluster::survey::{Surveyed, namespaces, survey};
-use windlass_cluster::{Client, ClientOptions, Metrics, config_map};
+use windlass_cluster::config_map;
+use windlass_cluster::survey::{Surveyed, connect, namespaces, survey};
 use windlass_core::Text;
 
 /// Bytes of a digest that people tell components apart by.
@@ -32,8 +32,7 @@ struct Served {
 }
 
 pub(super) async fn run(options: List) -> Result<Exit, Stop> {
-    let client = ClientOptions { kubeconfig: options.kubeconfig.clone(), ..ClientOptions::default() };
-    let client = Client::connect(&client, Metrics::new(&mut Default::default())).await.ends(Exit::Outside)?;
+    let client = connect(options.kubeconfig.clone()).await.ends(Exit::Outside)?;
     let home = &options.operator_namespace;
     let record = config_map::read(&client, home, RECORD, KEY).await;
     let record = record.with_context(|| format!("ConfigMap {RECORD} of {home}")).ends(Exit::Outside)?;

@@ -18,8 +18,7 @@ use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use windlass_cluster::survey::{Autoscaler, autoscaler, explanation};
-use windlass_cluster::{Client, ClientOptions, Metrics};
+use windlass_cluster::survey::{Autoscaler, autoscaler, connect, explanation};
 use windlass_core::port::BoxFuture;
 use windlass_core::{Board, WorkloadKey};
 use windlass_pipeline::{Clock, Watcher};
@@ -83,8 +82,7 @@ async fn tell(options: Why) -> anyhow::Result<ExitCode> {
     if namespace.is_empty() || name.is_empty() || name.contains('/') {
         bail!("{}: write NAMESPACE/NAME of a ScaledObject", options.object);
     }
-    let client = ClientOptions { kubeconfig: options.kubeconfig.clone(), ..ClientOptions::default() };
-    let client = Client::connect(&client, Metrics::new(&mut Default::default())).await?;
+    let client = connect(options.kubeconfig.clone()).await?;
     let text = explanation(&client, namespace, name).await.with_context(|| {
         format!("ScaledObject {namespace}/{name}: the operator behind the external metrics API did not explain it")
     })?;
